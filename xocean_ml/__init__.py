@@ -1,0 +1,1 @@
+"""Ocean machine learning on labelled arrays."""

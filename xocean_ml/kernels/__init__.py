@@ -1,0 +1,1 @@
+"""Numerical kernels on plain arrays: conservation sums and closure. No xarray in here."""

@@ -1,0 +1,1 @@
+"""Simulators: worlds whose truth is known, for tests, training, the tour and experiments."""
