@@ -42,14 +42,14 @@ class GridError(XOceanError, ValueError):
 
 
 class ValuesError(XOceanError, ValueError):
-    """Values that cannot be right (infinite, negative spread); raised at compute, with the place."""
+    """Values that cannot be right (infinite, negative spread), raised at compute with the place."""
 
 
 class ModelFileError(XOceanError, ValueError):
     """A model file that is truncated, altered, of a newer version, or of a refused format."""
 
 
-class XOceanErrorGroup(XOceanError, ExceptionGroup):  # type: ignore[type-arg]
+class XOceanErrorGroup(XOceanError, ExceptionGroup):
     """Errors of different kinds about several variables of one Dataset."""
 
 
