@@ -1,0 +1,265 @@
+"""Which coordinates belong to an observed variable: CF discrete-sampling geometries.
+
+A coordinate belongs to a variable if its dimensions are dimensions of the variable, or can be
+reached from them through the index of a ragged array (contiguous or indexed, nested or not). That
+one rule serves points, trajectories, profiles, time series and grids alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from xocean_ml.errors import AmbiguousField, FieldNotFound, GridError
+
+__all__ = [
+    "KINDS",
+    "coordinate",
+    "depth_of",
+    "error_of",
+    "expand",
+    "gsw_lazily",
+    "links_of",
+    "observed",
+]
+
+
+class _Kind(NamedTuple):
+    """How a coordinate is recognised, in this order."""
+
+    standard_names: tuple[str, ...]
+    axes: tuple[str, ...]
+    units: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+# An X or Y axis may be a projection's, in metres: longitude and latitude need their units.
+KINDS = {
+    "time": _Kind(("time",), ("T",), (), ("time", "juld", "valid_time", "date")),
+    "latitude": _Kind(
+        ("latitude",),
+        (),
+        ("degrees_north", "degree_north", "degrees_n", "degree_n"),
+        ("latitude", "lat", "nav_lat"),
+    ),
+    "longitude": _Kind(
+        ("longitude",),
+        (),
+        ("degrees_east", "degree_east", "degrees_e", "degree_e"),
+        ("longitude", "lon", "nav_lon"),
+    ),
+    "depth": _Kind(("depth",), ("Z",), (), ("depth", "deptht", "lev", "z")),
+}
+_PRESSURE = _Kind(("sea_water_pressure",), (), ("dbar", "decibar", "decibars"), ("pres",))
+_METRES = {
+    "m": 1.0,
+    "metre": 1.0,
+    "meter": 1.0,
+    "metres": 1.0,
+    "meters": 1.0,
+    "cm": 0.01,
+    "km": 1e3,
+}
+
+Links = Mapping[Hashable, tuple[Hashable, np.ndarray]]
+"""Instance dimension of a ragged array -> its sample dimension, and each sample's instance."""
+
+
+def links_of(ds: xr.Dataset) -> dict[Hashable, tuple[Hashable, np.ndarray]]:
+    """Read the index variables of ragged arrays (CF 9.3.3 and 9.3.4).
+
+    Examples
+    --------
+    >>> ds = xr.Dataset({"row_size": ("profile", [2, 1], {"sample_dimension": "obs"}),
+    ...                  "t": ("obs", [1.0, 2.0, 3.0])})
+    >>> links_of(ds)
+    {'profile': ('obs', array([0, 0, 1]))}
+    """
+    links: dict[Hashable, tuple[Hashable, np.ndarray]] = {}
+    for name, var in ds.variables.items():
+        if "instance_dimension" in var.attrs:
+            instance, sample = var.attrs["instance_dimension"], var.dims[0]
+            index = np.asarray(var.values)
+        elif "sample_dimension" in var.attrs:
+            instance, sample = var.dims[0], var.attrs["sample_dimension"]
+            index = np.repeat(np.arange(var.size), np.nan_to_num(var.values).astype(int))
+        else:
+            continue
+        size = ds.sizes.get(instance, 0)
+        if index.size != ds.sizes.get(sample, 0) or not ((index >= 0) & (index < size)).all():
+            raise GridError(
+                f"ragged array: {name!r} places {index.size} samples in {size} instances of "
+                f"{instance!r}, but {sample!r} has {ds.sizes.get(sample, 0)}; "
+                "its counts must add up and its indices lie within (from 0)"
+            )
+        links[instance] = (sample, index.astype(int))
+    return links
+
+
+def expand(coord: xr.DataArray, dims: tuple[Hashable, ...], links: Links) -> xr.DataArray:
+    """Bring a coordinate of the instances of a ragged array onto its samples."""
+    while beyond := [dim for dim in coord.dims if dim not in dims]:
+        if beyond[0] not in links:
+            raise GridError(
+                f"{coord.name!r} has dimension {beyond[0]!r}, which is none of {dims} and which "
+                "no ragged-array index leads to"
+            )
+        sample, index = links[beyond[0]]
+        coord = coord.isel({beyond[0]: xr.DataArray(index, dims=[sample])})
+    return coord
+
+
+def _reached(dims: tuple[Hashable, ...], links: Links) -> set[Hashable]:
+    reached = set(dims)
+    for _ in links:  # nested ragged arrays: each pass goes up one level
+        reached |= {instance for instance, (sample, _) in links.items() if sample in reached}
+    return reached
+
+
+def _bare(ds: xr.Dataset, name: Hashable) -> xr.DataArray:
+    """Return a variable without its coordinates (they would be indexed along with it)."""
+    return xr.DataArray(ds.variables[name].to_base_variable(), name=name)
+
+
+def _named(ds: xr.Dataset, name: str) -> xr.DataArray:
+    if name not in ds.variables:
+        raise FieldNotFound(
+            f"no variable {name!r} in the Dataset; it has {sorted(map(str, ds.variables))}"
+        )
+    return _bare(ds, name)
+
+
+def observed(ds: xr.Dataset, name: str | None, links: Links) -> xr.DataArray:
+    """Return the variable of a name or standard name; without one, the only observed variable."""
+    if name is not None:
+        if name in ds.variables:
+            return _bare(ds, name)
+        found = [each for each in ds.data_vars if ds[each].attrs.get("standard_name") == name]
+    else:
+        found = [each for each in ds.data_vars if _is_observed(ds, each, links)]
+    if len(found) == 1:
+        return _bare(ds, found[0])
+    looked = f"a variable of name or standard_name {name!r}" if name else "an observed variable"
+    if found:
+        raise AmbiguousField(f"several are {looked}: {found}; pass variable=<one of these names>")
+    raise FieldNotFound(
+        f"looked for {looked}, found none among {sorted(map(str, ds.data_vars))}; "
+        "pass variable=<the name of a floating-point variable>"
+    )
+
+
+def _is_observed(ds: xr.Dataset, name: Hashable, links: Links) -> bool:
+    """Whether a variable may be the observed one: numbers, and no role beside another's."""
+    var = ds[name]
+    helpers = {"flag_values", "flag_masks", "sample_dimension", "instance_dimension"}
+    if var.dtype.kind != "f" or not var.ndim or helpers & set(var.attrs):
+        return False
+    if set(var.dims) & set(links):  # described per instance, not per sample
+        return False
+    if str(name).endswith("_ERROR") or " " in str(var.attrs.get("standard_name", "")):
+        return False
+    served = {
+        each
+        for other in ds.variables.values()
+        for key in ("ancillary_variables", "bounds", "coordinates")
+        for each in f"{other.attrs.get(key, '')} {other.encoding.get(key, '')}".split()
+    }
+    kinds = (*KINDS.values(), _PRESSURE)
+    return name not in served and not any(_matches(name, var.variable, kind) for kind in kinds)
+
+
+def _matches(name: Hashable, var: xr.Variable, kind: _Kind) -> int:
+    """Return how well a variable fits a kind of coordinate: 4 by standard name ... 0 not at all."""
+    standard = str(var.attrs.get("standard_name", "")).lower()
+    if standard:
+        return 4 * (standard in kind.standard_names)
+    if var.attrs.get("axis") in kind.axes:
+        return 3
+    if str(var.attrs.get("units", "")).lower() in kind.units:
+        return 2
+    return int(str(name).lower() in kind.names)
+
+
+def coordinate(
+    ds: xr.Dataset, value: xr.DataArray, kind: _Kind, links: Links
+) -> xr.DataArray | None:
+    """Find the coordinate of a kind that belongs to `value`, or None.
+
+    The best rule wins; then what the variable itself lists; then what varies along most of the
+    variable's dimensions (`time_20hz` before `time`).
+    """
+    reached = _reached(value.dims, links)
+    source = ds.variables[value.name]
+    listed = f"{source.attrs.get('coordinates', '')} {source.encoding.get('coordinates', '')}"
+
+    def rank(name: Hashable) -> tuple[int, bool, int]:
+        var = ds.variables[name]
+        return _matches(name, var, kind), name in listed.split(), var.ndim
+
+    names = [name for name, var in ds.variables.items() if set(var.dims) <= reached]
+    ranks = {name: rank(name) for name in names if name != value.name and rank(name)[0]}
+    if not ranks:
+        return None
+    best = [name for name in ranks if ranks[name] == max(ranks.values())]
+    if len(best) > 1:
+        raise AmbiguousField(
+            f"several coordinates of {value.name!r} are {kind.standard_names[0]!r}: {best}; "
+            "name one in its 'coordinates' attribute or, for the vertical one, as depth="
+        )
+    return _bare(ds, best[0])
+
+
+def depth_of(
+    ds: xr.Dataset,
+    value: xr.DataArray,
+    depth: float | str | None,
+    latitude: xr.DataArray,
+    links: Links,
+) -> xr.DataArray:
+    """Return the depth of `value` in metres, positive down: given, found, or from pressure."""
+    if depth is not None and not isinstance(depth, str):
+        return xr.DataArray(float(depth))
+    if isinstance(depth, str):
+        found: xr.DataArray | None = _named(ds, depth)
+    else:
+        found = coordinate(ds, value, KINDS["depth"], links)
+        if found is None:
+            found = coordinate(ds, value, _PRESSURE, links)
+    if found is None:
+        return xr.DataArray(np.nan)
+    units = str(found.attrs.get("units", "m")).lower()
+    if units in _PRESSURE.units:
+        found, latitude = (expand(each, value.dims, links) for each in (found, latitude))
+        return -gsw_lazily("z_from_p", found, latitude)
+    if units not in _METRES:
+        raise GridError(
+            f"depth {found.name!r} of {value.name!r} is in {units!r}; wanted a length or dbar"
+        )
+    up = found.attrs.get("positive", "down") == "up"
+    return found * (-_METRES[units] if up else _METRES[units])
+
+
+def error_of(ds: xr.Dataset, value: xr.DataArray, error: float | str | None) -> xr.DataArray | None:
+    """Return the standard error of `value` in its units, or None if nobody says."""
+    if error is not None and not isinstance(error, str):
+        return xr.DataArray(float(error), name="error")
+    if isinstance(error, str):
+        return _named(ds, error)
+    for name in value.attrs.get("ancillary_variables", "").split():
+        if name in ds.variables:
+            found = _bare(ds, name)
+            if found.attrs.get("standard_name", "").endswith(" standard_error"):
+                return found
+    name = f"{value.name}_ERROR"
+    return _bare(ds, name) if name in ds.variables else None
+
+
+def gsw_lazily(name: str, *args: xr.DataArray) -> xr.DataArray:
+    """Call a function of sea water on labelled arrays: lazy, broadcast by name, no attributes."""
+    import gsw
+
+    function: Any = getattr(gsw, name)
+    return xr.apply_ufunc(function, *args, dask="parallelized", output_dtypes=[float])
