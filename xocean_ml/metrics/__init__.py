@@ -1,0 +1,9 @@
+"""Scores: each is a set of sums and a function of them, with a bootstrap interval."""
+
+from __future__ import annotations
+
+from xocean_ml.metrics.rivals import running_mean, whittaker
+from xocean_ml.metrics.smoothing import smoothing
+from xocean_ml.metrics.sweep import at_noise, frontier, inside
+
+__all__ = ["at_noise", "frontier", "inside", "running_mean", "smoothing", "whittaker"]

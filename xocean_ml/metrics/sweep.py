@@ -1,0 +1,192 @@
+"""The frontier: error against truth at equal noise, each method swept over its parameter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from xocean_ml.metrics import series
+from xocean_ml.metrics.smoothing import smoothing
+
+__all__ = ["at_noise", "frontier", "inside"]
+
+Method: TypeAlias = Callable[[float], xr.DataArray] | Sequence[tuple[float, xr.DataArray]]
+"""A smoother as a function of its parameter, or its results as (parameter, smoothed) pairs."""
+
+
+def frontier(
+    raw: xr.DataArray,
+    truth: xr.DataArray,
+    methods: Mapping[str, Method],
+    *,
+    parameters: Mapping[str, Sequence[float]] | None = None,
+    optimum: xr.DataArray | None = None,
+    weights: xr.DataArray | None = None,
+    eras: series.Eras = None,
+    bands: Sequence[float] | None = None,
+) -> xr.Dataset:
+    """Sweep methods over their parameters: error against truth and noise ratio of each.
+
+    Parameters
+    ----------
+    raw, truth : DataArray
+        Raw and true increments, see `smoothing`.
+    methods : mapping of str to callable or sequence
+        For each method a function of its parameter that returns smoothed increments, or pairs of
+        parameter and smoothed increments.
+    parameters : mapping of str to sequence of float, optional
+        Parameters at which each function is called.
+    optimum : DataArray, optional
+        Best possible estimate; adds ``optimum_rmse`` and ``optimum_noise_ratio``.
+    weights, eras, bands
+        As for `smoothing`.
+
+    Returns
+    -------
+    Dataset
+        ``rmse`` and ``noise_ratio``, dimensions (method, parameter, band, era), and the
+        coordinate ``value`` (method, parameter) with the parameters; NaN where a method has
+        fewer than another.
+
+    Examples
+    --------
+    >>> from xocean_ml.metrics import running_mean
+    >>> rng = np.random.default_rng(0)
+    >>> time = xr.date_range("1970-01-01", periods=600, freq="MS")
+    >>> truth = xr.DataArray(np.sin(np.arange(600) / 30), dims="time", coords={"time": time})
+    >>> raw = truth + rng.standard_normal(600)
+    >>> sweep = frontier(
+    ...     raw,
+    ...     truth,
+    ...     {"running mean": lambda n: running_mean(raw, int(n))},
+    ...     parameters={"running mean": [1, 13, 25]},
+    ... )
+    >>> sweep.rmse.sel(era="all").isel(method=0, band=0).values.round(1)
+    array([1. , 0.3, 0.2])
+    """
+
+    def score(x: xr.DataArray) -> xr.Dataset:
+        out = smoothing(x, raw, truth=truth, weights=weights, eras=eras, bands=bands, bootstrap=0)
+        return out[["rmse", "noise_ratio"]]
+
+    rows = []
+    for name, method in methods.items():
+        values, scores = [], []
+        for value, smoothed in _sweep(name, method, parameters or {}):
+            values.append(value)
+            scores.append(score(smoothed))
+        row = xr.concat(scores, "parameter", combine_attrs="override")
+        rows.append(row.assign_coords(value=("parameter", values)))
+    longest = max(row.sizes["parameter"] for row in rows)
+    padded = [row.pad(parameter=(0, longest - row.sizes["parameter"])) for row in rows]
+    out = xr.concat(padded, "method", combine_attrs="override")
+    out = out.assign_coords(method=list(methods))
+    out["value"].attrs["long_name"] = "parameter of the method"
+    if optimum is not None:
+        best = score(optimum)
+        out = out.assign({f"optimum_{name}": best[name] for name in best})
+    return out.transpose("method", "parameter", "band", "era")
+
+
+def _sweep(
+    name: str, method: Method, parameters: Mapping[str, Sequence[float]]
+) -> Sequence[tuple[float, xr.DataArray]]:
+    if not callable(method):
+        return method
+    if name not in parameters:
+        raise ValueError(f"method {name!r} is a function: give its values in parameters[{name!r}]")
+    return [(value, method(value)) for value in parameters[name]]
+
+
+def at_noise(frontier: xr.Dataset, noise_ratio: float | xr.DataArray) -> xr.DataArray:
+    """Return each method's error at equal noise, interpolated along its sweep.
+
+    Parameters
+    ----------
+    frontier : Dataset
+        From `frontier`.
+    noise_ratio : float or DataArray
+        Noise ratio at which to compare, e.g. that of one's own method by band and era.
+
+    Returns
+    -------
+    DataArray
+        Error, dimensions (method, band, era); NaN outside the noise that a method's sweep spans.
+
+    Examples
+    --------
+    >>> sweep = xr.Dataset(
+    ...     {
+    ...         "noise_ratio": (("method", "parameter"), [[0.1, 0.3]]),
+    ...         "rmse": (("method", "parameter"), [[2.0, 1.0]]),
+    ...     }
+    ... )
+    >>> at_noise(sweep, 0.2).values.round(3)
+    array([1.5])
+    """
+    out = xr.apply_ufunc(
+        _interpolate,
+        frontier["noise_ratio"],
+        frontier["rmse"],
+        noise_ratio,
+        input_core_dims=[["parameter"], ["parameter"], []],
+        vectorize=True,
+    )
+    out.attrs = {**frontier["rmse"].attrs, "long_name": "error against truth at equal noise"}
+    return out
+
+
+def _interpolate(noise: np.ndarray, error: np.ndarray, wanted: float) -> float:
+    known = np.isfinite(noise) & np.isfinite(error)
+    if not known.any():
+        return np.nan
+    order = np.argsort(noise[known])
+    x, y = noise[known][order], error[known][order]
+    # A point's own noise may differ from itself by rounding only: it is not outside its sweep.
+    if not x[0] * (1 - 1e-12) <= wanted <= x[-1] * (1 + 1e-12):
+        return np.nan
+    return float(np.interp(wanted, x, y))
+
+
+def inside(frontier: xr.Dataset, method: str) -> xr.DataArray:
+    """Tell where a method lies on or inside the frontier of the others.
+
+    A setting is outside if any other method, at no more noise, has a smaller error (its sweep
+    interpolated at equal noise).
+
+    Parameters
+    ----------
+    frontier : Dataset
+        From `frontier`.
+    method : str
+        Name of the method to judge.
+
+    Returns
+    -------
+    DataArray of bool
+        Dimensions (parameter, band, era); use ``.any("parameter")`` for "somewhere".
+
+    Examples
+    --------
+    >>> sweep = xr.Dataset(
+    ...     {
+    ...         "noise_ratio": (("method", "parameter"), [[0.1, 0.3], [0.2, 0.4]]),
+    ...         "rmse": (("method", "parameter"), [[2.0, 1.0], [1.4, 1.2]]),
+    ...     },
+    ...     coords={"method": ["rival", "mine"]},
+    ... )
+    >>> inside(sweep, "mine").values
+    array([ True, False])
+    """
+    mine = frontier[["rmse", "noise_ratio"]].sel(method=method, drop=True)
+    mine = mine.reset_coords(drop=True).rename(parameter="setting")
+    others = frontier[["rmse", "noise_ratio"]].drop_sel(method=method).reset_coords(drop=True)
+    equal = at_noise(others, mine["noise_ratio"]).min("method")
+    quieter = others["rmse"].where(others["noise_ratio"] <= mine["noise_ratio"])
+    best = equal.fillna(np.inf).clip(max=quieter.min(["method", "parameter"]).fillna(np.inf))
+    out = mine["rmse"] <= best * (1 + 1e-9)
+    out = out.rename(setting="parameter")
+    return out.assign_attrs(long_name=f"{method} on or inside the frontier of the other methods")
