@@ -54,12 +54,12 @@ PROFILES: Mapping[str, tuple[float, ...]] = MappingProxyType(
     {
         "depth": (5, 20, 50, 100, 200, 350, 500, 800, 1200, 2000, 4000),  # m
         # Slow model error: standard deviation, K/year, and decorrelation time, years.
-        "drift": (0.15, 0.20, 0.40, 0.45, 0.40, 0.30, 0.22, 0.12, 0.06, 0.02, 0.006),
-        "drift_time": (1.0, 1.5, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0, 8.0, 10.0),
+        "drift": (2.5, 1.5, 0.8, 0.6, 0.45, 0.32, 0.24, 0.13, 0.065, 0.022, 0.006),
+        "drift_time": (0.15, 0.3, 1.0, 2.0, 3.0, 4.0, 4.5, 5.0, 6.0, 8.0, 10.0),
         # Fast model error: standard deviation of what one year adds, K/year^(1/2).
-        "noise": (1.6, 1.4, 0.9, 0.7, 0.5, 0.32, 0.22, 0.11, 0.055, 0.020, 0.006),
+        "noise": (0.9, 0.8, 0.55, 0.40, 0.28, 0.18, 0.12, 0.06, 0.03, 0.010, 0.003),
         # Time in which the model forgets an error of its state, years.
-        "restoring": (0.12, 0.2, 0.6, 1.0, 1.5, 2.2, 3.0, 4.5, 6.0, 10.0, 15.0),
+        "restoring": (0.15, 0.25, 0.6, 1.0, 1.5, 2.2, 3.0, 4.5, 6.0, 10.0, 15.0),
         # Error of one precise profile, instrument and representation, K.
         "error": (0.6, 0.6, 0.8, 0.9, 0.7, 0.5, 0.36, 0.18, 0.09, 0.035, 0.012),
     }
@@ -153,6 +153,14 @@ class Family:
     years: tuple[int, int] = (1920, 2019)
     step: str = "MS"
 
+    def __post_init__(self) -> None:
+        for name in FACTORS:
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{name} is a range (low, high) above 0; found {(low, high)}")
+        if not (self.ramp > 0 and self.vertical > 0 and self.members > 1):
+            raise ValueError("ramp and vertical must be above 0, and members above 1")
+
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
@@ -220,8 +228,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             key=5,
             drift=(0.7, 1.5),
             drift_time=(2.2, 3.5),
-            noise=(2.1, 3.0),
-            restoring=(0.2, 0.45),
+            noise=(0.25, 0.45),
+            restoring=(2.2, 4.0),
             error=(2.1, 3.0),
             density=(0.1, 0.23),
             tuning=(2.1, 3.0),
