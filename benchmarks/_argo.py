@@ -258,67 +258,52 @@ def _binned(anomalies: xr.Dataset, edges: np.ndarray) -> tuple[np.ndarray, np.nd
     return total / np.maximum(count, 1), count
 
 
-def _labelled(
-    anomalies: xr.Dataset, edges: np.ndarray, *arrays: list[np.ndarray] | np.ndarray
-) -> xr.Dataset:
-    change = {
-        "standard_name": "change_over_time_in_sea_water_conservative_temperature",
-        "units": "K",
-        "units_metadata": "temperature: difference",
-        "cell_methods": "time: sum",
-    }
-    attrs = {
-        "temperature_increment": change | {"long_name": "analysis increment"},
-        "temperature_increment_spread": change
-        | {"long_name": "analysis spread", "cell_methods": "realization: standard_deviation"},
-        "number_of_observations": {"standard_name": "number_of_observations", "units": "1"},
-        "temperature_anomaly": {
-            "long_name": "analysed conservative temperature minus atlas",
-            "units": "K",
-            "units_metadata": "temperature: difference",
-        },
-        "forecast_spread": {
-            "long_name": "forecast spread of conservative temperature",
-            "units": "K",
-            "units_metadata": "temperature: difference",
-        },
-    }
-    data = {
-        name: (("time", "depth"), np.asarray(each), attrs[name])
-        for name, each in zip(attrs, arrays, strict=True)
-    }
+_KELVIN = {"units": "K", "units_metadata": "temperature: difference"}
+_CHANGE = _KELVIN | {"standard_name": "change_over_time_in_sea_water_conservative_temperature"}
+_ATTRS = {
+    "temperature_increment": _CHANGE
+    | {"long_name": "analysis increment", "cell_methods": "time: sum"},
+    "temperature_increment_spread": _CHANGE
+    | {"long_name": "analysis spread", "cell_methods": "realization: standard_deviation"},
+    "number_of_observations": {"standard_name": "number_of_observations", "units": "1"},
+    "temperature_anomaly": _KELVIN | {"long_name": "analysed conservative temperature minus atlas"},
+    "forecast_spread": _KELVIN | {"long_name": "forecast spread of conservative temperature"},
+    "time": {"axis": "T", "bounds": "time_bounds", "units_metadata": "leap_seconds: none"},
+    "depth": {"axis": "Z", "bounds": "depth_bounds", "positive": "down", "units": "m"},
+    "latitude": {"units": "degrees_north"},
+    "longitude": {"units": "degrees_east"},
+}
+_TITLE = {
+    "Conventions": "CF-1.11",
+    "title": "Increments of conservative temperature along an Argo float",
+    "source": "Sequential analysis of Argo profiles minus the Levitus atlas",
+}
+
+
+def _labelled(anomalies: xr.Dataset, edges: np.ndarray, *arrays: object) -> xr.Dataset:
+    """Return arrays (time, depth), in the order of `_ATTRS`, as a Dataset that obeys CF."""
     depths = anomalies["depth"].values
-    coords = {
-        "time": (
-            "time",
-            edges[1:],
-            {"standard_name": "time", "axis": "T", "bounds": "time_bounds"},
-        ),
-        "depth": (
-            "depth",
-            depths,
-            {
-                "standard_name": "depth",
-                "units": "m",
-                "positive": "down",
-                "axis": "Z",
-                "bounds": "depth_bounds",
-            },
-        ),
+    seconds = [each.astype("M8[s]").astype(float) for each in (edges[1:], anomalies["time"].values)]
+    track = {
+        "latitude": np.interp(*seconds, anomalies["latitude"].values),
+        "longitude": np.interp(*seconds, np.unwrap(anomalies["longitude"].values, period=360.0)),
+    }
+    coords = {name: ("time", each) for name, each in track.items()} | {
+        "time": edges[1:],
         "time_bounds": (("time", "bounds"), np.stack([edges[:-1], edges[1:]], axis=1)),
+        "depth": depths,
         "depth_bounds": (("depth", "bounds"), BOUNDS[np.isin(LEVELS, depths)]),
     }
-    for name in ("latitude", "longitude"):
-        track = np.interp(
-            edges[1:].astype(float),
-            anomalies["time"].values.astype("M8[ns]").astype(float),
-            np.unwrap(anomalies[name].values, period=360.0),
-        )
-        units = {"latitude": "degrees_north", "longitude": "degrees_east"}[name]
-        coords[name] = ("time", track, {"standard_name": name, "units": units})
+    named = zip(list(_ATTRS)[: len(arrays)], arrays, strict=True)
     out = xr.Dataset(
-        data, coords, {"Conventions": "CF-1.11", "source": "Argo floats, Levitus atlas"}
+        {name: (("time", "depth"), np.asarray(each)) for name, each in named}, coords, _TITLE
     )
-    for name in ("time", "depth", "time_bounds", "depth_bounds", "latitude", "longitude"):
+    for name, attrs in _ATTRS.items():
+        out[name].attrs = dict(attrs)
+        if name in coords:
+            out[name].attrs["standard_name"] = name
+    for name in coords:
         out[name].encoding["_FillValue"] = None
+    # One epoch for the times and their bounds, which xarray would else choose apart.
+    out["time"].encoding |= {"units": "days since 1950-01-01", "calendar": "standard"}
     return out

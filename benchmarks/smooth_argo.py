@@ -212,20 +212,20 @@ def draw(floats: dict[str, dict[str, xr.Dataset]], days: float, output: Path) ->
                 cmap="RdBu_r",
             )
             panel.set(title=f"{number}: {title}", ylabel="depth (m)", ylim=(1000, 0))
-        for name, style, each in (
-            ("all profiles", "k", full[_NAME]),
-            ("thinned, raw", "C1", thinned[_NAME]),
-            ("thinned, smoothed", "C0", smoothed),
+        for name, style, width, each in (
+            ("thinned, raw", "C1", 4.0, thinned[_NAME]),
+            ("all profiles", "k", 1.2, full[_NAME]),
+            ("thinned, smoothed", "C0", 2.0, smoothed),
         ):
             content = _argo.heat(COLUMN.replay(each)) / 1e9
-            column[3].plot(content["time"], content, style, label=name, lw=1.5)
+            column[3].plot(content["time"], content, style, label=name, lw=width)
         middle = _argo.first_half(full)["time"].values[-1]
         for panel in column:
             panel.axvline(middle, color="k", lw=0.8, ls="--")
             panel.set_xlim(full["time"].values[0], full["time"].values[-1])
             panel.xaxis.set_major_locator(matplotlib.dates.YearLocator())
         column[3].set(title=f"{number}: heat content anomaly", ylabel="GJ m$^{-2}$")
-        column[3].legend(frameon=False)
+    panels[3, 0].legend(frameon=False, loc="lower left")
     figure.colorbar(image, ax=panels[:3], label="increment (K per step)", shrink=0.6)
     figure.savefig(output, dpi=110)
     plt.close(figure)

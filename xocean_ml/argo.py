@@ -42,8 +42,18 @@ def argo(ds: xr.Dataset) -> xr.Dataset:
 
     Examples
     --------
-    >>> profiles = argo(xr.open_dataset("1900857_prof.nc"))  # doctest: +SKIP
-    >>> rows = table(profiles, "conservative_temperature")  # doctest: +SKIP
+    >>> levels, profile = ("N_PROF", "N_LEVELS"), ("N_PROF",)
+    >>> raw = {"PRES": [5.0, 1000.0], "TEMP": [15.0, 5.0], "PSAL": [35.0, 34.5]}
+    >>> data = {name: (levels, [values]) for name, values in raw.items()}
+    >>> data |= {f"{name}_QC": (levels, [[b"1", b"1"]]) for name in raw}
+    >>> data |= {f"{name}_ADJUSTED": data[name] for name in raw}
+    >>> data |= {f"{name}_ADJUSTED_QC": (levels, [[b"1", b"4"]]) for name in raw}
+    >>> data |= {"JULD": (profile, np.array(["2010-05-01"], "M8[ns]"))}
+    >>> data |= {"JULD_QC": (profile, [b"8"])}
+    >>> data |= {"LATITUDE": (profile, [40.0]), "LONGITUDE": (profile, [330.0])}
+    >>> data |= {"POSITION_QC": (profile, [b"1"]), "DATA_MODE": (profile, [b"D"])}
+    >>> argo(xr.Dataset(data))["conservative_temperature"].values.round(3)
+    array([[14.989,    nan]])
     """
     _require_argo(ds)
     position = _flagged(ds["POSITION_QC"], "1258")

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml.errors import AmbiguousField, FieldNotFound, GridError
+from xocean_ml.units import compatible, conversion
 
 __all__ = [
     "KINDS",
@@ -54,16 +55,6 @@ KINDS = {
     "depth": _Kind(("depth",), ("Z",), (), ("depth", "deptht", "lev", "z")),
 }
 _PRESSURE = _Kind(("sea_water_pressure",), (), ("dbar", "decibar", "decibars"), ("pres",))
-_METRES = {
-    "m": 1.0,
-    "metre": 1.0,
-    "meter": 1.0,
-    "metres": 1.0,
-    "meters": 1.0,
-    "cm": 0.01,
-    "km": 1e3,
-}
-
 Links = Mapping[Hashable, tuple[Hashable, np.ndarray]]
 """Instance dimension of a ragged array -> its sample dimension, and each sample's instance."""
 
@@ -230,24 +221,34 @@ def depth_of(
             found = coordinate(ds, value, _PRESSURE, links)
     if found is None:
         return xr.DataArray(np.nan)
-    units = str(found.attrs.get("units", "m")).lower()
-    if units in _PRESSURE.units:
+    units = str(found.attrs.get("units", "m"))
+    if compatible(units, "dbar"):
         found, latitude = (expand(each, value.dims, links) for each in (found, latitude))
-        return -gsw_lazily("z_from_p", found, latitude)
-    if units not in _METRES:
-        raise GridError(
-            f"depth {found.name!r} of {value.name!r} is in {units!r}; wanted a length or dbar"
-        )
-    up = found.attrs.get("positive", "down") == "up"
-    return found * (-_METRES[units] if up else _METRES[units])
+        return -gsw_lazily("z_from_p", found * conversion(units, "dbar").factor, latitude)
+    metres = conversion(units, "m", variable=str(found.name)).factor
+    upward = found.attrs.get("standard_name") in ("height", "altitude")
+    up = found.attrs.get("positive", "up" if upward else "down") == "up"
+    return found * (-metres if up else metres)
 
 
 def error_of(ds: xr.Dataset, value: xr.DataArray, error: float | str | None) -> xr.DataArray | None:
     """Return the standard error of `value` in its units, or None if nobody says."""
     if error is not None and not isinstance(error, str):
         return xr.DataArray(float(error), name="error")
-    if isinstance(error, str):
-        return _named(ds, error)
+    found = _stated_error(ds, value) if error is None else _named(ds, error)
+    if found is None:
+        return None
+    units = str(value.attrs.get("units", ""))
+    own, factor = str(found.attrs.get("units", units)), 1.0
+    if own != units:
+        factor = conversion(own, units, "spread", variable=str(found.name)).factor
+    # CF's standard_error_multiplier: the file holds so many standard errors, say two.
+    factor /= float(found.attrs.get("standard_error_multiplier", 1.0))
+    return found * factor if factor != 1.0 else found
+
+
+def _stated_error(ds: xr.Dataset, value: xr.DataArray) -> xr.DataArray | None:
+    """Find the ancillary standard error of a variable, or Argo's ``<variable>_ERROR``."""
     for name in value.attrs.get("ancillary_variables", "").split():
         if name in ds.variables:
             found = _bare(ds, name)
