@@ -32,9 +32,9 @@ _STORAGE = frozenset(
     {"zlib", "complevel", "shuffle", "fletcher32", "contiguous", "szip", "zstd", "blosc"}
     | {"compression", "compression_opts", "compressor", "compressors", "grid_mapping"}
 )
-_REFERENCES = ("bounds", "climatology", "ancillary_variables", "cell_measures", "formula_terms") + (
-    "coordinates",
-    "grid_mapping",
+_REFERENCES = frozenset(
+    {"bounds", "climatology", "ancillary_variables", "cell_measures", "formula_terms"}
+    | {"coordinates", "grid_mapping"}
 )
 _TEMPERATURE = re.compile(
     r"k|(deg(ree)?s?|°)[ _.]?(c|k|f|celsius|kelvin|fahrenheit)|celsius|kelvin|fahrenheit"
