@@ -122,7 +122,7 @@ def _window_sum(x: np.ndarray, steps: int) -> np.ndarray:
 def _whittaker(x: np.ndarray, lam: float) -> np.ndarray:
     """Solve (W + lam D'D) y = W x for all columns at once, D second differences, W 0 in gaps."""
     size = len(x)
-    if size < 3:
+    if size < 3 or lam == 0:
         return x
     valid = np.isfinite(x)
     # A series of fewer than two values has no line of its own: hold it as it is.

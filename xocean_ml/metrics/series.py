@@ -106,10 +106,11 @@ def stack(fields: Mapping[str, xr.DataArray], weights: xr.DataArray | None = Non
     except ValueError as error:
         raise GridError(f"{', '.join(names)} must share their coordinates: {error}") from error
     keep = {time, depth}
-    rest = [dim for dim in first.dims if dim not in keep]
+    # By name: the order of dimensions must not decide which columns are neighbours.
+    rest = sorted((dim for dim in first.dims if dim not in keep), key=str)
     out = {}
     for name, array in zip(names, arrays, strict=True):
-        array = array.reset_coords(drop=True).drop_vars([c for c in array.coords if c not in keep])
+        array = array.drop_vars([coord for coord in array.coords if coord not in keep])
         if name != "weights":
             array = array.broadcast_like(arrays[0].drop_vars(list(arrays[0].coords)))
         if depth is None:

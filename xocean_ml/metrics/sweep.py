@@ -47,8 +47,8 @@ def frontier(
     Returns
     -------
     Dataset
-        ``rmse`` and ``noise_ratio``, dimensions (method, parameter, band, era), and the
-        coordinate ``value`` (method, parameter) with the parameters; NaN where a method has
+        ``rmse`` and ``noise_ratio``, dimensions (smoother, parameter, band, era), and the
+        coordinate ``value`` (smoother, parameter) with the parameters; NaN where a method has
         fewer than another.
 
     Examples
@@ -64,7 +64,7 @@ def frontier(
     ...     {"running mean": lambda n: running_mean(raw, int(n))},
     ...     parameters={"running mean": [1, 13, 25]},
     ... )
-    >>> sweep.rmse.sel(era="all").isel(method=0, band=0).values.round(1)
+    >>> sweep.rmse.sel(era="all").isel(smoother=0, band=0).values.round(1)
     array([1. , 0.3, 0.2])
     """
 
@@ -82,13 +82,14 @@ def frontier(
         rows.append(row.assign_coords(value=("parameter", values)))
     longest = max(row.sizes["parameter"] for row in rows)
     padded = [row.pad(parameter=(0, longest - row.sizes["parameter"])) for row in rows]
-    out = xr.concat(padded, "method", combine_attrs="override")
-    out = out.assign_coords(method=list(methods))
-    out["value"].attrs["long_name"] = "parameter of the method"
+    out = xr.concat(padded, "smoother", combine_attrs="override")
+    # Not "method": Dataset.sel has an argument of that name, and would take the label for it.
+    out = out.assign_coords(smoother=list(methods))
+    out["value"].attrs["long_name"] = "parameter of the smoother"
     if optimum is not None:
         best = score(optimum)
         out = out.assign({f"optimum_{name}": best[name] for name in best})
-    return out.transpose("method", "parameter", "band", "era")
+    return out.transpose("smoother", "parameter", "band", "era")
 
 
 def _sweep(
@@ -114,14 +115,14 @@ def at_noise(frontier: xr.Dataset, noise_ratio: float | xr.DataArray) -> xr.Data
     Returns
     -------
     DataArray
-        Error, dimensions (method, band, era); NaN outside the noise that a method's sweep spans.
+        Error, dimensions (smoother, band, era); NaN outside the noise that a method's sweep spans.
 
     Examples
     --------
     >>> sweep = xr.Dataset(
     ...     {
-    ...         "noise_ratio": (("method", "parameter"), [[0.1, 0.3]]),
-    ...         "rmse": (("method", "parameter"), [[2.0, 1.0]]),
+    ...         "noise_ratio": (("smoother", "parameter"), [[0.1, 0.3]]),
+    ...         "rmse": (("smoother", "parameter"), [[2.0, 1.0]]),
     ...     }
     ... )
     >>> at_noise(sweep, 0.2).values.round(3)
@@ -173,20 +174,20 @@ def inside(frontier: xr.Dataset, method: str) -> xr.DataArray:
     --------
     >>> sweep = xr.Dataset(
     ...     {
-    ...         "noise_ratio": (("method", "parameter"), [[0.1, 0.3], [0.2, 0.4]]),
-    ...         "rmse": (("method", "parameter"), [[2.0, 1.0], [1.4, 1.2]]),
+    ...         "noise_ratio": (("smoother", "parameter"), [[0.1, 0.3], [0.2, 0.4]]),
+    ...         "rmse": (("smoother", "parameter"), [[2.0, 1.0], [1.4, 1.2]]),
     ...     },
-    ...     coords={"method": ["rival", "mine"]},
+    ...     coords={"smoother": ["rival", "mine"]},
     ... )
     >>> inside(sweep, "mine").values
     array([ True, False])
     """
-    mine = frontier[["rmse", "noise_ratio"]].sel(method=method, drop=True)
+    mine = frontier[["rmse", "noise_ratio"]].sel(smoother=method, drop=True)
     mine = mine.reset_coords(drop=True).rename(parameter="setting")
-    others = frontier[["rmse", "noise_ratio"]].drop_sel(method=method).reset_coords(drop=True)
-    equal = at_noise(others, mine["noise_ratio"]).min("method")
+    others = frontier[["rmse", "noise_ratio"]].drop_sel(smoother=method).reset_coords(drop=True)
+    equal = at_noise(others, mine["noise_ratio"]).min("smoother")
     quieter = others["rmse"].where(others["noise_ratio"] <= mine["noise_ratio"])
-    best = equal.fillna(np.inf).clip(max=quieter.min(["method", "parameter"]).fillna(np.inf))
+    best = equal.fillna(np.inf).clip(max=quieter.min(["smoother", "parameter"]).fillna(np.inf))
     out = mine["rmse"] <= best * (1 + 1e-9)
     out = out.rename(setting="parameter")
     return out.assign_attrs(long_name=f"{method} on or inside the frontier of the other methods")
