@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import ceil, floor
 from typing import Any
 
@@ -24,14 +24,17 @@ __all__ = [
     "Carry",
     "Input",
     "Output",
+    "PerBlock",
     "Place",
     "Tasks",
     "arrays",
     "clone",
+    "constant",
     "groups",
     "halo",
     "once",
     "own",
+    "reduced",
     "scaled",
     "selected",
     "starts",
@@ -164,10 +167,22 @@ class Carry:
 
     The function takes it as the keyword ``carry`` (None at the start) and gives
     ``(result, carry)``.
+
+    Parameters
+    ----------
+    axis : int
+        Grid axis along which it is handed on.
+    reverse : bool
+        From the last block to the first.
+    light : bool
+        Whether results are as small as carries: then both stay in one task, and whoever refers
+        to a result gets the pair. Else each has its own getter, so that a neighbour on another
+        worker is sent only the carry.
     """
 
     axis: int
     reverse: bool = False
+    light: bool = False
 
     def before(self, index: Index, grid: Grid) -> Index | None:
         """Index of the block whose carry the block at `index` takes."""
@@ -180,12 +195,24 @@ class Carry:
 
 @dataclass(frozen=True)
 class Tasks:
-    """A grid of tasks in a dask graph, whose results are any objects (a dask collection)."""
+    """A grid of tasks in a dask graph, whose results are any objects (a dask collection).
+
+    Parameters
+    ----------
+    name : str
+        First part of the keys of the results; the rest is the block's index.
+    grid : tuple of tuple of int
+        Sizes of the blocks along each grid axis.
+    graph : HighLevelGraph
+        With everything the tasks depend on.
+    carry : Carry, optional
+        Whether and how a carry is handed on.
+    """
 
     name: str
     grid: Grid
     graph: HighLevelGraph
-    carried: bool = False
+    carry: Carry | None = None
 
     def __dask_graph__(self) -> HighLevelGraph:
         return self.graph
@@ -193,27 +220,34 @@ class Tasks:
     def __dask_layers__(self) -> tuple[str, ...]:
         return (self.name,)
 
-    def __dask_keys__(self) -> list[Hashable]:
-        return [self.key(index) for index in indices(self.grid)]
+    def __dask_keys__(self) -> list[Any]:
+        return [(self.name, *index) for index in indices(self.grid)]
 
-    def key(self, index: Index) -> Hashable:
-        """Key of the task of one block."""
-        return (self.name, *index)
+    def __dask_tokenize__(self) -> str:
+        return self.name
 
-    @property
-    def result(self) -> TaskRef:
-        """Reference to the only task."""
-        (key,) = self.__dask_keys__()
-        return TaskRef(key)
+    def reference(self, index: Index) -> TaskRef:
+        """Reference to the result of one block."""
+        return TaskRef((self.name, *index))
+
+    def carried(self, index: Index | None) -> TaskRef | None:
+        """Reference to what holds the carry that one block hands on (None of None)."""
+        assert self.carry is not None
+        if index is None:
+            return None
+        return TaskRef((self.name if self.carry.light else f"{self.name}-carry", *index))
+
+
+@dataclass(frozen=True)
+class PerBlock:
+    """A shared argument that differs from block to block: plain values or task references."""
+
+    of: Callable[[Index], Any]
 
 
 def indices(grid: Grid) -> Iterator[Index]:
     """Every block index of a grid, last axis fastest."""
     return itertools.product(*(range(len(sizes)) for sizes in grid))
-
-
-Shared = Tasks | Callable[[Index], Any]
-"""An argument that is no window: the only result of some `Tasks`, or a reference per block."""
 
 
 def tasks(
@@ -222,7 +256,7 @@ def tasks(
     inputs: Sequence[Input] = (),
     *,
     shared: Mapping[str, Any] | None = None,
-    after: Sequence[Any] = (),
+    after: Sequence[Tasks] = (),
     carry: Carry | None = None,
 ) -> Tasks:
     """One task per block of the grid: ``function(place, *windows, **shared)``.
@@ -237,10 +271,10 @@ def tasks(
     inputs : sequence of Input
         What the windows are cut from.
     shared : mapping of str to object
-        Arguments by name: plain values; `Tasks` of one task, whose result is passed; or a
-        function from block index to (nested lists of) task references.
-    after : sequence of dask collections
-        Collections that functions in `shared` refer to.
+        Arguments by name: `Tasks` of one task, whose result is passed; `PerBlock`; or small plain
+        values.
+    after : sequence of Tasks
+        Tasks that `PerBlock` arguments refer to.
     carry : Carry, optional
         State handed from block to block.
 
@@ -250,47 +284,84 @@ def tasks(
         Not computed. Results are what `function` gives.
     """
     shared = dict(shared or {})
-    collections = [each.array for each in inputs]
-    collections += [value for value in shared.values() if isinstance(value, Tasks)]
-    collections += list(after)
-    label = getattr(function, "__name__", None) or getattr(function, "func", function).__name__
-    token = tokenize(function, grid, inputs, shared, [c.name for c in after], carry)
-    name = f"xocean-{label.strip('_').replace('_', '-')}-{token}"
-    layer: dict[Hashable, Task] = {}
+    sources: list[Any] = [each.array for each in inputs]
+    sources += [value for value in shared.values() if isinstance(value, Tasks)]
+    sources += after
+    plain = {k: v for k, v in shared.items() if not isinstance(v, PerBlock)}
+    token = tokenize(function, grid, inputs, plain, sorted(shared), list(after), carry)
+    name = f"{_label(function)}-{token}"
+    result = Tasks(name, grid, HighLevelGraph({}, {}), carry)
+    raw = name if carry is None or carry.light else f"{name}-raw"
+    layer: dict[Any, Task] = {}
     cuts = [_Cutter(each) for each in inputs]
     edges = [starts(sizes) for sizes in grid]
     for index in indices(grid):
-        place = Place(
-            index, tuple(slice(e[i], e[i + 1]) for e, i in zip(edges, index, strict=True))
-        )
-        key = (name, *index)
+        slices = (slice(e[i], e[i + 1]) for e, i in zip(edges, index, strict=True))
+        place = Place(index, tuple(slices))
         extra = {each: _share(value, index) for each, value in shared.items()}
         if carry is not None:
-            before = carry.before(index, grid)
-            extra["carry"] = None if before is None else TaskRef((name + "-carry", *before))
-        windows = [cut(index) for cut in cuts]
-        layer[key] = Task(key, _run, function, place, *windows, **extra)
-        if carry is not None:
-            hand = (name + "-carry", *index)
-            layer[hand] = Task(hand, _item, TaskRef(key), 1)
-    graph = HighLevelGraph.from_collections(name, layer, dependencies=collections)
-    return Tasks(name, grid, graph, carry is not None)
+            extra["carry"] = result.carried(carry.before(index, grid))
+        key = (raw, *index)
+        layer[key] = _task(key, _run, function, place, *(cut(index) for cut in cuts), **extra)
+        if raw != name:
+            for part, number in ((name, 0), (f"{name}-carry", 1)):
+                layer[(part, *index)] = _task((part, *index), _item, TaskRef(key), number)
+    return replace(result, graph=_joined(name, layer, sources))
 
 
-def once(function: Callable[..., Any], *arguments: Any, **shared: Any) -> Tasks:
-    """One task on its own, ``function(*arguments, **shared)``; its result is shared by blocks.
+def once(function: Callable[..., Any], *arguments: Any) -> Tasks:
+    """One task on its own, ``function(*arguments)``, whose result can be shared by blocks.
 
     `Tasks` among the arguments are passed as the flat list of all their results.
     """
-    collections = [a for a in (*arguments, *shared.values()) if isinstance(a, Tasks)]
-    token = tokenize(function, [getattr(a, "name", a) for a in arguments], shared)
-    name = f"xocean-{getattr(function, '__name__', 'once').strip('_').replace('_', '-')}-{token}"
-    key = (name, 0)
-    flat = [_all(a) if isinstance(a, Tasks) else a for a in arguments]
-    named = {k: _all(a) if isinstance(a, Tasks) else a for k, a in shared.items()}
-    layer = {key: Task(key, function, *flat, **named)}
-    graph = HighLevelGraph.from_collections(name, layer, dependencies=collections)
-    return Tasks(name, ((1,),), graph)
+    sources = [a for a in arguments if isinstance(a, Tasks)]
+    name = f"{_label(function)}-{tokenize(function, arguments)}"
+    flat = [
+        List(*(TaskRef(key) for key in a.__dask_keys__())) if isinstance(a, Tasks) else a
+        for a in arguments
+    ]
+    layer = {(name, 0): _task((name, 0), function, *flat)}
+    return Tasks(name, ((1,),), _joined(name, layer, sources))
+
+
+def constant(value: Any) -> Tasks:
+    """A value as one node of the graph, however many blocks share it."""
+    return once(_same, value)
+
+
+def reduced(
+    work: Tasks, merge: Callable[[list[Any]], Any], keep: Sequence[int], fan: int = 32
+) -> Tasks:
+    """Merge the results of blocks over all grid axes but those kept, by a tree.
+
+    Parameters
+    ----------
+    work : Tasks
+        What is merged.
+    merge : callable
+        From a list of results to one of their kind.
+    keep : sequence of int
+        Grid axes along which results stay apart.
+    fan : int
+        How many are merged at a time.
+    """
+    grid = tuple(work.grid[a] for a in keep) or ((1,),)
+    name = f"{_label(merge)}-{tokenize(merge, work, list(keep), fan)}"
+    found: dict[Index, list[TaskRef]] = {}
+    for index in indices(work.grid):
+        found.setdefault(tuple(index[a] for a in keep) or (0,), []).append(work.reference(index))
+    layer: dict[Any, Task] = {}
+    for kept, references in found.items():
+        level = 0
+        while len(references) > fan:
+            above = []
+            for number, start in enumerate(range(0, len(references), fan)):
+                key = (f"{name}-part", level, number, *kept)
+                layer[key] = _task(key, merge, List(*references[start : start + fan]))
+                above.append(TaskRef(key))
+            references, level = above, level + 1
+        layer[(name, *kept)] = _task((name, *kept), merge, List(*references))
+    return Tasks(name, grid, _joined(name, layer, [work]))
 
 
 def arrays(work: Tasks, outputs: Sequence[Output]) -> tuple[da.Array, ...]:
@@ -305,15 +376,16 @@ def arrays(work: Tasks, outputs: Sequence[Output]) -> tuple[da.Array, ...]:
 
 def _array(work: Tasks, number: int, outputs: Sequence[Output]) -> da.Array:
     output = outputs[number]
-    direct = len(outputs) == 1 and not work.carried
-    if direct and output.axes == tuple(range(len(work.grid))) and output.chunks == work.grid:
+    same = output.axes == tuple(range(len(work.grid))) and output.chunks == work.grid
+    if len(outputs) == 1 and same:
         return da.Array(work.graph, work.name, chunks=output.chunks, meta=output.meta)
     name = f"{work.name}-out{number}"
     finders = [
         _nest(sizes, work.grid[axis]) if axis is not None else [(0, slice(None))]
         for sizes, axis in zip(output.chunks, output.axes, strict=True)
     ]
-    layer: dict[Hashable, Task] = {}
+    path = [number] if len(outputs) > 1 else []
+    layer: dict[Any, Task] = {}
     for index in indices(output.chunks):
         block = [0] * len(work.grid)
         cut = []
@@ -323,9 +395,8 @@ def _array(work: Tasks, number: int, outputs: Sequence[Output]) -> da.Array:
             if axis is not None:
                 block[axis] = at
         key = (name, *index)
-        path = ([0] if work.carried else []) + ([number] if len(outputs) > 1 else [])
-        layer[key] = Task(key, _cut, TaskRef(work.key(tuple(block))), path, _Slices(tuple(cut)))
-    graph = HighLevelGraph.from_collections(name, layer, dependencies=[work])
+        layer[key] = _task(key, _cut, work.reference(tuple(block)), path, _Slices(tuple(cut)))
+    graph = _joined(name, layer, [work])
     return da.Array(graph, name, chunks=output.chunks, meta=output.meta)
 
 
@@ -334,6 +405,19 @@ def clone(array: da.Array, seed: str) -> da.Array:
     from dask.graph_manipulation import clone as dask_clone
 
     return dask_clone(array, seed=seed, assume_layers=True)
+
+
+def _task(key: Any, function: Callable[..., Any], *arguments: Any, **named: Any) -> Task:
+    return Task(key, function, *arguments, **named)
+
+
+def _joined(name: str, layer: Mapping[Any, Task], sources: Sequence[Any]) -> HighLevelGraph:
+    return HighLevelGraph.from_collections(name, layer, dependencies=sources)
+
+
+def _label(function: Callable[..., Any]) -> str:
+    named = getattr(function, "func", function)
+    return f"xocean-{named.__name__.strip('_').replace('_', '-')}"
 
 
 def groups(sizes: Sequence[int], most: int) -> tuple[Sizes, tuple[int, ...]]:
@@ -485,23 +569,20 @@ def _item(result: Any, number: int) -> Any:
     return result[number]
 
 
+def _same(value: Any) -> Any:
+    return value
+
+
 def _cut(result: Any, path: Sequence[int], cut: _Slices) -> Any:
     for number in path:
         result = result[number]
     return result[cut.slices]
 
 
-def _all(work: Tasks) -> List:
-    path = [0] if work.carried else []
-    if not path:
-        return List(*(TaskRef(key) for key in work.__dask_keys__()))
-    raise TypeError("tasks with a carry are read through a getter, not as a list")
-
-
 def _share(value: Any, index: Index) -> Any:
     if isinstance(value, Tasks):
-        return value.result
-    return value(index) if callable(value) else value
+        return value.reference((0,))
+    return value.of(index) if isinstance(value, PerBlock) else value
 
 
 def _nest(fine: Sequence[int], coarse: Sequence[int]) -> list[tuple[int, slice]]:

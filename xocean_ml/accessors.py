@@ -1,0 +1,66 @@
+"""The accessors: they hold the object, delegate to one public function, and do nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+if TYPE_CHECKING:
+    from xocean_ml.persist import Model
+    from xocean_ml.plan import Plan
+
+__all__ = ["DataArraySmoother", "Smoother"]
+
+
+
+class _Accessor:
+    """An accessor that is called: ``ds.NAME(model, **options)``."""
+
+    def __init__(self, obj: xr.Dataset) -> None:
+        self._ds = obj
+
+
+@xr.register_dataset_accessor("ml_smooth")
+class Smoother(_Accessor):
+    """``ds.ml_smooth(...)``: smooth data-assimilation increments; see `xocean_ml.smooth`."""
+
+    def __call__(self, model: Any = None, **arguments: Any) -> xr.Dataset:
+        """Smooth increments: `xocean_ml.smooth` on this Dataset, same arguments."""
+        from xocean_ml.smoothing import smooth
+
+        return smooth(self._ds, model, **arguments)
+
+    def plan(self, model: Any = None, **arguments: Any) -> Plan:
+        """What the call with the same arguments would do: `xocean_ml.smoothing.plan`."""
+        from xocean_ml.smoothing import plan
+
+        return plan(self._ds, model, **arguments)
+
+    def fit(self, kind: str = "dong", **arguments: Any) -> Model:
+        """Fit a smoother to this Dataset: `xocean_ml.smoothing.fit`."""
+        from xocean_ml.smoothing.fit import fit
+
+        return fit(self._ds, kind, **arguments)
+
+
+@xr.register_dataarray_accessor("ml_smooth")
+class DataArraySmoother:
+    """``da.ml_smooth(...)``: the same for one increment, as a DataArray."""
+
+    def __init__(self, obj: xr.DataArray) -> None:
+        self._name = obj.name if obj.name is not None else "increment"
+        self._given = obj.name
+        self._ds = obj.to_dataset(name=self._name)
+
+    def __call__(self, model: Any = None, **arguments: Any) -> xr.DataArray:
+        """Smooth this increment: `xocean_ml.smooth`, same arguments."""
+        return self._ds.ml_smooth(model, **arguments)[self._name].rename(self._given)
+
+    def plan(self, model: Any = None, **arguments: Any) -> Plan:
+        """What the call with the same arguments would do."""
+        return self._ds.ml_smooth.plan(model, **arguments)
+
+    def fit(self, kind: str = "dong", **arguments: Any) -> Model:
+        """Fit a smoother to this increment."""
+        return self._ds.ml_smooth.fit(kind, **arguments)

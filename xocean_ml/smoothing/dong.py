@@ -1,0 +1,210 @@
+r"""The smoother of Dong, Haines & Martin (2021): future increments with exponential decay.
+
+A fraction of what was learned at later analyses is moved to earlier steps. With amounts
+:math:`d_k`, :math:`g_k = \exp(-(t_{k+1} - t_k)/\tau)` and :math:`c_k = d_k + u_k` what step `k`
+holds, it keeps a part and hands the rest to the step before:
+
+.. math:: u_{k-1} = g_{k-1} c_k, \qquad s_k = c_k - u_{k-1}, \qquad u_N = 0 .
+
+For even steps :math:`s_k = (1-g) \sum_l g^l d_{k+l}`. The flux :math:`u_k` is at the same time the
+running sum of :math:`s - d`, so the smoothed *state* is :math:`x^s_k = x^a_k + u_k` with
+:math:`u_k = g_k (d_{k+1} + u_{k+1})`: one backward scan serves both modes.
+
+Two repairs of the ends:
+
+head
+    Step 0 has no step before it: it keeps all that it holds. Without this the amount
+    :math:`g c_0` is lost.
+tail
+    Near the end part of the exponential lies beyond the record: `s` is divided by the part that
+    lies inside, :math:`1 - \exp(-(t_{end} - t_k)/\tau)`. This adds an amount.
+
+Missing steps keep nothing and hand on all that they get.
+
+References
+----------
+Dong, B., Haines, K., & Martin, M. (2021). Improved high resolution ocean reanalyses using a simple
+smoother algorithm. J. Adv. Model. Earth Syst., 13, e2021MS002626.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from xocean_ml import persist
+from xocean_ml.device import namespace
+from xocean_ml.smoothing.steps import Steps
+from xocean_ml.spec import FieldSpec, Spec
+
+__all__ = ["DEFAULT_DECAY", "Dong", "backward", "days_of"]
+
+DEFAULT_DECAY = 30.0
+
+_FIELDS = (
+    FieldSpec("temperature_increment", "difference", "K", required=False),
+    FieldSpec("salinity_increment", "difference", "1e-3", required=False),
+)
+
+
+def backward(amounts: Any, valid: Any, passed: Any, inflow: Any = None) -> tuple[Any, Any, Any]:
+    """One scan from the last step to the first.
+
+    Parameters
+    ----------
+    amounts : array, (time, ...)
+        Increments as amounts, 0 where missing.
+    valid : array of bool, (time, ...)
+        False where missing.
+    passed : array, (time,)
+        Share of what a step holds that it hands to the step before.
+    inflow : array, (...), optional
+        What the last step gets from later ones; nothing if None.
+
+    Returns
+    -------
+    smoothed : array, (time, ...)
+        What each step keeps.
+    flux : array, (time, ...)
+        What each step got from later ones: the running sum of smoothed minus raw.
+    outflow : array, (...)
+        What the first step hands on.
+    """
+    xp = namespace(amounts)
+    flux = xp.empty_like(amounts)
+    smoothed = xp.empty_like(amounts)
+    now = xp.zeros(amounts.shape[1:], amounts.dtype) if inflow is None else inflow
+    for k in reversed(range(amounts.shape[0])):
+        flux[k] = now
+        held = amounts[k] + now
+        share = xp.where(valid[k], passed[k], 1.0)
+        now = share * held
+        smoothed[k] = held - now
+    return smoothed, flux, now
+
+
+@persist.register("dong")
+@dataclass(frozen=True)
+class Dong:
+    """Model of the Dong smoother: a decay time and which ends are repaired.
+
+    Parameters
+    ----------
+    decay_days : float
+        e-folding time of the weight of future increments, in days.
+    head, tail : bool or None
+        Whether that end is repaired. None: the head where nothing else conserves the total, the
+        tail where increments (not a state) are asked for.
+    """
+
+    decay_days: float = DEFAULT_DECAY
+    head: bool | None = None
+    tail: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.decay_days) and self.decay_days > 0):
+            raise ValueError(f"decay must be a positive length of time, not {self.decay_days} days")
+
+    @property
+    def spec(self) -> Spec:
+        """Reads and writes increments of temperature or salinity, or both."""
+        config = {"decay_days": self.decay_days, "head": self.head, "tail": self.tail}
+        return Spec("dong", _FIELDS, _FIELDS, whole=("T",), config=config)
+
+    @classmethod
+    def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> Dong:
+        """Rebuild from a spec; there are no weights."""
+        return cls(**spec.config)
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """No weights."""
+        return {}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file (safetensors)."""
+        persist.save(self, path)
+
+    def with_options(self, **options: Any) -> Dong:
+        """The same model with other settings."""
+        return replace(self, **options)
+
+    def settled(self, *, closed: bool, state: bool) -> Dong:
+        """Decide the repairs that were left open.
+
+        A closure gives back what the head loses, over a window and not as a pulse at step 0; in
+        the recursion of states there is no tail to repair.
+        """
+        head = (not closed or state) if self.head is None else self.head
+        tail = (not state) if self.tail is None else self.tail
+        return replace(self, head=head, tail=tail)
+
+    def smooth(
+        self, amounts: Any, valid: Any, steps: Steps, part: slice, inflow: Any = None
+    ) -> tuple[Any, Any, Any]:
+        """Smooth a part of the record.
+
+        Parameters
+        ----------
+        amounts : array, (time, ...)
+            Increments of the part as amounts, 0 where missing.
+        valid : array of bool, (time, ...)
+            False where missing.
+        steps : Steps
+            Times of the whole record.
+        part : slice
+            Which steps these are.
+        inflow : array, (...), optional
+            What comes from the part after this one.
+
+        Returns
+        -------
+        smoothed, flux, outflow
+            As `backward` gives them, ends repaired.
+        """
+        xp = namespace(amounts)
+        passed = np.exp(-steps.gaps / self.decay_days)
+        if self.head:
+            passed[0] = 0.0
+        smoothed, flux, outflow = backward(amounts, valid, xp.asarray(passed[part]), inflow)
+        if self.tail:
+            inside = -np.expm1(-steps.left[part] / self.decay_days)
+            smoothed /= xp.asarray(inside).reshape(-1, *[1] * (smoothed.ndim - 1))
+        return smoothed, flux, outflow
+
+    def __repr__(self) -> str:
+        return f"Dong(decay_days={self.decay_days:g})"
+
+    def _repr_html_(self) -> str:
+        return (
+            "<b>Dong smoother</b> (Dong, Haines &amp; Martin 2021)<br>"
+            f"decay {self.decay_days:g} days; reads temperature and salinity increments; no weights"
+        )
+
+
+def days_of(length: Any) -> float:
+    """Days in a length of time: ``"30D"``, ``"1h"``, a timedelta, or a pint quantity.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read as one.
+
+    Examples
+    --------
+    >>> days_of("36h")
+    1.5
+    """
+    import pandas as pd
+
+    if hasattr(length, "units"):
+        return float(length.to("day").magnitude)
+    if isinstance(length, (int, float)):
+        raise ValueError(f'decay={length} has no units; give it like "30D"')
+    try:
+        return float(pd.Timedelta(length) / pd.Timedelta("1D"))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f'decay={length!r} is no length of time; give it like "30D"') from error

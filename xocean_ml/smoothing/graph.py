@@ -1,0 +1,256 @@
+"""From one variable and its job to a dask array: which tasks, over which windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask._task_spec import List
+
+from xocean_ml import chunked
+from xocean_ml.chunked import Along, Carry, Input, Output, PerBlock, Tasks
+from xocean_ml.kernels.closure import Windows
+from xocean_ml.smoothing import blocks
+from xocean_ml.smoothing.blocks import Job
+
+__all__ = ["Route", "build", "route"]
+
+GROUP_BYTES = 96 << 20
+"""Most bytes of one variable that a task of the carried route holds in one go."""
+
+KEEP_STEPS = 32
+"""Steps in a block from which on its carry (two float32 steps in size) is worth keeping."""
+
+Sizes = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Route:
+    """How one variable is worked through: decided from shapes and chunks alone.
+
+    Parameters
+    ----------
+    grid : tuple of tuple of int
+        Blocks along each dimension of the variable.
+    chunks : tuple of tuple of int
+        Chunks of the result.
+    two_phase : bool
+        Whether sums go over several blocks.
+    carried : bool
+        Whether time comes in parts that hand a carry on.
+    rechunk : bool
+        Whether time has to be made whole first, by a rechunk.
+    keeps_carry : bool
+        Whether the carries of the first phase are kept for the second (few and far between),
+        or found again (flat memory for the price of a chain).
+    """
+
+    grid: tuple[Sizes, ...]
+    chunks: tuple[Sizes, ...]
+    two_phase: bool
+    carried: bool
+    rechunk: bool
+    keeps_carry: bool
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return int(np.prod([len(sizes) for sizes in self.grid]))
+
+
+def route(array: da.Array, job: Job) -> Route:
+    """Choose how to work through an array.
+
+    Time in one chunk needs nothing. Time in several is worked through with a carry, unless
+    the closure needs the whole series of a cell at once.
+    """
+    chunks = array.chunks
+    parts = len(chunks[job.time])
+    needs_series = job.closure is not None and (
+        not isinstance(job.closure, Windows) or "spread" in job.extras
+    )
+    rechunk = parts > 1 and (needs_series or _varies_in_time(job))
+    if rechunk:
+        size = array.dtype.itemsize
+        chunks = chunked.tiles(array.shape, (job.time,), GROUP_BYTES // size)
+    whole = () if job.exact else job.reduced
+    chunks = tuple((sum(c),) if a in whole else c for a, c in enumerate(chunks))
+    carried = parts > 1 and not rechunk
+    grid = chunks
+    if carried:
+        beside = [max(c) for a, c in enumerate(chunks) if a != job.time]
+        bytes_a_step = int(np.prod(beside, dtype=np.int64)) * array.dtype.itemsize
+        sizes, _ = chunked.groups(chunks[job.time], max(1, GROUP_BYTES // bytes_a_step))
+        grid = tuple(sizes if a == job.time else c for a, c in enumerate(chunks))
+    two_phase = job.closure is not None and (carried or job.exact)
+    keeps = carried and min(grid[job.time]) >= KEEP_STEPS
+    return Route(grid, chunks, two_phase, carried, rechunk, keeps)
+
+
+def _varies_in_time(job: Job) -> bool:
+    return job.moving_weights and not job.exact and job.closure is not None
+
+
+def build(
+    array: da.Array, extras: Sequence[da.Array], job: Job, model: Any, way: Route
+) -> da.Array:
+    """The smoothed variable as a lazy dask array.
+
+    Parameters
+    ----------
+    array : dask array
+        Increments.
+    extras : sequence of dask array
+        Further inputs in the same order of dimensions, as `job.extras` names them; axes may have
+        length one.
+    job : Job
+        What the tasks have in common.
+    model : Tasks
+        The model, as one node.
+    way : Route
+        As `route` chose it.
+    """
+    job = replace(job, carried=way.carried)
+    if way.rechunk:
+        array = array.rechunk(way.chunks)
+    sources = (array, *extras)
+    shared = {"job": chunked.constant(job), "model": model}
+    output = Output(way.chunks, tuple(range(array.ndim)), array._meta.astype(job.dtype))
+    inputs = [_follow(each, way) for each in sources]
+    if not way.two_phase:
+        if way.carried:
+            work = _chain(blocks.correct, way, job, inputs, shared | {"solved": blocks.Solved()})
+        else:
+            work = chunked.tasks(blocks.smooth_whole, way.grid, inputs, shared=shared)
+        return chunked.arrays(work, [output])[0]
+    carry = Carry(job.time, reverse=True, light=way.keeps_carry) if way.carried else None
+    first = chunked.tasks(blocks.measure, way.grid, inputs, shared=shared, carry=carry)
+    solved, after = (_over_space if job.exact else _within)(first, way, job, shared)
+    shared["solved"] = solved
+    again = [_follow(chunked.clone(each, "xocean-second-phase"), way) for each in sources]
+    if way.carried and not way.keeps_carry:
+        work = _chain(blocks.correct, way, job, again, shared, after)
+    else:
+        if carry is not None:
+            shared["carry"] = PerBlock(lambda i: first.carried(carry.before(i, way.grid)))
+        work = chunked.tasks(blocks.correct, way.grid, again, shared=shared, after=[*after, first])
+    return chunked.arrays(work, [output])[0]
+
+
+def _chain(
+    function: Any,
+    way: Route,
+    job: Job,
+    inputs: Sequence[Input],
+    shared: dict[str, Any],
+    after: Sequence[Tasks] = (),
+) -> Tasks:
+    """Blocks that hand the carry on together with their part of the result."""
+    return chunked.tasks(
+        function,
+        way.grid,
+        inputs,
+        shared=shared | {"chained": True},
+        after=after,
+        carry=Carry(job.time, reverse=True),
+    )
+
+
+def _follow(array: da.Array, way: Route) -> Input:
+    """Windows of an input that has the variable's dimensions, some perhaps of length one."""
+    along: list[Along] = []
+    for axis, sizes in enumerate(way.grid):
+        if array.shape[axis] == 1 and sum(sizes) != 1:
+            along.append(chunked.whole(1))
+        else:
+            along.append(chunked.own(axis, sizes))
+    return Input(array, tuple(along))
+
+
+def _over_space(
+    first: Tasks, way: Route, job: Job, shared: dict[str, Any]
+) -> tuple[PerBlock, list[Tasks]]:
+    """One solution for each block of the dimensions that are not summed over."""
+    kept = [a for a in range(len(way.grid)) if a not in (job.time, *job.reduced)]
+    merged = chunked.reduced(first, blocks.merge, keep=kept)
+    work = chunked.tasks(
+        blocks.solve,
+        merged.grid,
+        shared={"part": PerBlock(merged.reference), "job": shared["job"]},
+        after=[merged],
+    )
+    return PerBlock(lambda i: work.reference(tuple(i[a] for a in kept) or (0,))), [work]
+
+
+def _within(
+    first: Tasks, way: Route, job: Job, shared: dict[str, Any]
+) -> tuple[PerBlock, list[Tasks]]:
+    """For each window and block of space what is lacking; a block takes those near it in time."""
+    assert isinstance(job.closure, Windows)
+    segments, count = job.closure.segments, job.closure.count
+    edges = chunked.starts(way.grid[job.time])
+    touched = [(int(segments[a]), int(segments[b - 1])) for a, b in pairwise(edges)]
+    space = _along_time(way, job, count)
+
+    def parts(index: tuple[int, ...]) -> List:
+        window = index[job.time]
+        groups = [g for g, (low, high) in enumerate(touched) if low <= window <= high]
+        return List(*(first.reference(_at(index, job.time, g)) for g in groups))
+
+    number = PerBlock(lambda i: i[job.time])
+    totals = chunked.tasks(
+        blocks.window_total,
+        space,
+        shared={"parts": PerBlock(parts), "window": number},
+        after=[first],
+    )
+    after = [totals]
+    sums: Tasks | None = None
+    if job.state is not None:
+        sums = chunked.tasks(
+            blocks.running_total,
+            space,
+            shared={"window": PerBlock(totals.reference)},
+            after=[totals],
+            carry=Carry(job.time),
+        )
+        after.append(sums)
+
+    def near(index: tuple[int, ...]) -> range:
+        low, high = touched[index[job.time]]
+        return range(max(low - 1, 0), min(high + 2, count))
+
+    def windows(index: tuple[int, ...]) -> List:
+        return List(*(totals.reference(_at(index, job.time, w)) for w in near(index)))
+
+    def past(index: tuple[int, ...]) -> Any:
+        low = touched[index[job.time]][0]
+        if sums is None or low == 0:
+            return None
+        return sums.reference(_at(index, job.time, low - 1))
+
+    work = chunked.tasks(
+        blocks.near_windows,
+        _along_time(way, job, len(touched)),
+        shared={
+            "windows": PerBlock(windows),
+            "first": PerBlock(lambda i: near(i).start),
+            "touched": PerBlock(lambda i: touched[i[job.time]][0]),
+            "past": PerBlock(past),
+        },
+        after=after,
+    )
+    return PerBlock(work.reference), [work]
+
+
+def _along_time(way: Route, job: Job, count: int) -> tuple[Sizes, ...]:
+    """The grid with time cut into `count` blocks of one."""
+    return tuple((1,) * count if a == job.time else g for a, g in enumerate(way.grid))
+
+
+def _at(index: tuple[int, ...], axis: int, number: int) -> tuple[int, ...]:
+    return (*index[:axis], number, *index[axis + 1 :])

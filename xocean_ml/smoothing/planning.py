@@ -1,0 +1,81 @@
+"""What `smooth` would do, as a `Plan`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xocean_ml.kernels.closure import Windows
+from xocean_ml.plan import Plan, readable
+from xocean_ml.smoothing import graph
+
+if TYPE_CHECKING:
+    from xocean_ml.smoothing.smooth import Ready, Variable
+
+__all__ = ["describe"]
+
+
+def describe(ready: Ready) -> Plan:
+    """The plan of a prepared call; nothing is computed."""
+    rows, notes = [], []
+    for variable in ready.variables:
+        row, said = _row(variable)
+        rows.append(row)
+        notes += said
+    decay = "to be fitted when computed" if ready.fit else f"{ready.model.decay_days:g} days"
+    title = f"smooth with {ready.model.spec.name} (decay {decay})"
+    return Plan(title, rows, tuple(dict.fromkeys(notes)))
+
+
+def _row(variable: Variable) -> tuple[dict[str, Any], list[str]]:
+    job, found = variable.job, variable.found
+    array, extras = variable.lazy()
+    way = graph.route(array, job)
+    sizes = ", ".join(f"{d}: {n}" for d, n in zip(job.dims, array.shape, strict=True))
+    block = int(np.prod([max(sizes) for sizes in way.grid], dtype=np.int64))
+    count = 1 + len(extras)
+    row = {
+        "variable": f"{variable.increments.name} ({sizes})",
+        "field": f"{found.key}, found by {found.how}",
+        "units": f"{found.units or 'none'}{', a rate' if found.rate else ''}",
+        "result": f"{variable.target} [{variable.attrs.get('units', '')}], {job.dtype}",
+        "with": ", ".join(job.extras) or "nothing else",
+        "closure": _closure(job),
+        "windows": _windows(way, job),
+        "tasks": f"{_tasks(way, array)} in {way.blocks} blocks" if variable.is_lazy else "in memory",
+        "memory": f"about {readable(block * (array.dtype.itemsize * count + job.dtype.itemsize))}"
+        " a task, and 0.1 GB of work space",
+        "device": job.device,
+    }
+    notes = []
+    if way.rechunk:
+        notes.append("time is rechunked to one chunk: this closure needs whole series")
+    if way.two_phase:
+        notes.append("the input is read twice: sums go over several blocks")
+    return row, notes
+
+
+def _closure(job: Any) -> str:
+    if job.closure is None:
+        return "none"
+    over = "each cell"
+    if job.reduced:
+        over = ", ".join(job.dims[a] for a in job.reduced)
+        over = f"the sum over {over}"
+    if isinstance(job.closure, Windows):
+        return f"{job.closure.count} windows of time, for {over}"
+    return f"running mean of {job.closure.length:g} days, for {over}"
+
+
+def _windows(way: graph.Route, job: Any) -> str:
+    if way.carried:
+        return f"{len(way.grid[job.time])} groups of steps, each hands a carry to the one before"
+    return "time whole, own block elsewhere"
+
+
+def _tasks(way: graph.Route, array: Any) -> int:
+    phases = 2 if way.two_phase else 1
+    chunks = int(np.prod([len(c) for c in way.chunks]))
+    getters = chunks if chunks != way.blocks else 0
+    return phases * way.blocks + getters
