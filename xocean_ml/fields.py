@@ -1,0 +1,166 @@
+"""Find fields by the names that real files bear: never fuzzy, never computing.
+
+The order of search: what the user says (``fields={...}``); the standard name, aliases resolved; a
+scalar height (or a sea mask) where a name alone does not decide; a product's exact variable name
+(or long name) whose units and dimensions fit too, which warns once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from xocean_ml._field_links import find_counts, find_error, find_spread
+from xocean_ml._field_search import Found, ProfileWarning, find_field, row_of
+from xocean_ml._field_table import ROWS
+from xocean_ml.errors import FieldNotFound, XOceanError, raise_all
+from xocean_ml.spec import FieldSpec, Role
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped]
+
+__all__ = [
+    "Found",
+    "ProfileWarning",
+    "find",
+    "find_all",
+    "find_counts",
+    "find_error",
+    "find_spread",
+    "table",
+]
+
+
+def table() -> pd.DataFrame:
+    """The look-up table, one row a field.
+
+    Examples
+    --------
+    >>> table().loc["sea_level_anomaly", "units"]
+    'm'
+    """
+    import pandas as pd
+
+    rows = {
+        row.key: {
+            "standard_names": ", ".join(row.all_names),
+            "variables": ", ".join(row.variables),
+            "units": " or ".join(row.units),
+            "role": row.role,
+            "trap": row.trap,
+        }
+        for row in ROWS.values()
+    }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("key")
+
+
+def find(
+    ds: xr.Dataset,
+    key: str,
+    *,
+    role: Role | None = None,
+    fields: Mapping[str, str] | None = None,
+) -> Found:
+    """Find the variable that is a field.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Only names, attributes, dimensions and dtypes are read.
+    key : str
+        Row of the `table`, or a standard name in it.
+    role : Role, optional
+        What the numbers must be: a state is then no difference and the other way round;
+        ``spread`` and ``variance`` look for the field's ensemble spread (`find_spread`).
+    fields : mapping of key or standard name to variable name, optional
+        What the user says goes before everything else.
+
+    Returns
+    -------
+    Found
+
+    Raises
+    ------
+    FieldNotFound
+        If no variable is it; tells what was looked for, what is there, and the `fields=` to paste.
+    AmbiguousField
+        If several are, at the same step of the search.
+    UnitsError
+        If the variable's units are missing, cannot be read, or are of another dimension.
+
+    Warns
+    -----
+    ProfileWarning
+        Once for each variable that was taken by a product's variable name.
+
+    Examples
+    --------
+    >>> ds = xr.Dataset({"t": ("x", [290.0], {"standard_name": "sea_surface_temperature",
+    ...                                       "units": "K"})})
+    >>> found = find(ds, "sea_surface_temperature")
+    >>> found.variable, found.how, found.role
+    ('t', 'standard_name', 'state')
+    """
+    if role in ("spread", "variance") and ROWS.get(key, row_of(key)).role != "spread":
+        field = find_field(ds, key, None, fields)
+        spread = find_spread(ds, field)
+        if spread is None:
+            raise FieldNotFound(
+                f"{key}: {field.variable!r} is it, and no variable is its ensemble spread: none "
+                "has its standard_name with cell_methods 'realization: standard_deviation' "
+                "(or variance), or is linked by ancillary_variables; give spread='NAME'"
+            )
+        return spread
+    return find_field(ds, key, role, fields)
+
+
+def find_all(
+    ds: xr.Dataset, specs: Sequence[FieldSpec], fields: Mapping[str, str] | None = None
+) -> dict[str, Found]:
+    """Find all fields that a model reads, and tell all that fails as one error.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Only metadata are read.
+    specs : sequence of FieldSpec
+        What is wanted. One that is not required may be absent, not wrong.
+    fields : mapping of key or standard name to variable name, optional
+        What the user says.
+
+    Returns
+    -------
+    dict of str to Found
+        By key; the spread of a field that is wanted too is ``"<key> spread"``.
+
+    Raises
+    ------
+    FieldNotFound, AmbiguousField, UnitsError, XOceanErrorGroup
+        As `find` does, for all fields at once; also if units do not convert to the model's.
+
+    Examples
+    --------
+    >>> ds = xr.Dataset({"t": ("x", [290.0], {"standard_name": "sea_surface_temperature",
+    ...                                       "units": "K"})})
+    >>> sst = FieldSpec("sea_surface_temperature", "state", "degC")
+    >>> list(find_all(ds, [sst, FieldSpec("sea_surface_salinity", "state", "1", required=False)]))
+    ['sea_surface_temperature']
+    """
+    all_found: dict[str, Found] = {}
+    errors: list[XOceanError] = []
+    for spec in specs:
+        try:
+            found = find(ds, spec.key, role=spec.role, fields=fields)
+            found.conversion(f"({spec.units}) s-1" if found.rate else spec.units)
+            of_spread = spec.role in ("spread", "variance") and ROWS[found.key].role != "spread"
+            all_found[f"{spec.key} spread" if of_spread else spec.key] = found
+        except FieldNotFound as error:
+            named = {spec.key, *row_of(spec.key).all_names} & set(fields or {})
+            if spec.required or named:
+                errors.append(error)
+        except XOceanError as error:
+            errors.append(error)
+    raise_all(errors, f"{len(errors)} of {len(specs)} fields")
+    return all_found
