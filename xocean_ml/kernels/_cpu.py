@@ -19,12 +19,12 @@ from .sums import Sums
 __all__ = ["sums"]
 
 LIMIT = 1 << 20  # values of a block: its copy, if it is one, stays in a processor's cache
-MOST_ROWS = 1 << 21  # terms of an element between two folds: 2^23 terms of 2^40 would overflow
+MOST_ROWS = 1 << 21  # terms of an element between two folds: 2^22 terms of 2^40 could overflow
 BITS = 40
 LAST = 49  # the highest bin whose magic constants are finite
 FAR = 2  # bins by which products beyond it are scaled down
 SHRINK = 2.0 ** (-BITS * FAR)
-MASK = (1 << BITS) - 1
+CARRY = 56  # bits of a limb that stay in it
 POSITIVE = 0x7FFFFFFFFFFFFFFF
 INFINITY = 0x7FF0000000000000
 FIRST_ROW, ROW = 256, 8192  # values tried at once before, and after, the bin is known
@@ -76,14 +76,16 @@ def _term(weight: float, value: float, keep: int) -> tuple[float, bool]:
 @_jit
 def _raise_bin(state: State, s: int, k: int, bin_: int) -> None:
     """Move an element up to a bin, if it is below: limbs under its quanta are dropped."""
-    bins, limbs, carries = state[0], state[1], state[2]
+    bins, limbs, carries, counts = state[0], state[1], state[2], state[3]
     shift = bin_ - np.int64(bins[s, k])
     if shift <= 0:
+        return
+    bins[s, k] = bin_
+    if counts[s, k] == 0:  # zeros: leave their memory untouched
         return
     for limb in (2, 1, 0):
         limbs[s, k, limb] = limbs[s, k, limb - shift] if limb >= shift else 0
         carries[s, k, limb] = carries[s, k, limb - shift] if limb >= shift else 0
-    bins[s, k] = bin_
 
 
 @_jit
@@ -99,8 +101,10 @@ def _fold(state: State, s: int, k: int, sums: tuple[int, int, int], n: int) -> N
     bin_ = _near(np.int64(bins[s, k]))
     for limb in range(3):
         total = limbs[s, k, limb] + sums[limb] - n * _bits(_magic(bin_, limb))
-        carries[s, k, limb] += total >> BITS
-        limbs[s, k, limb] = total & MASK
+        carry = (total + (1 << (CARRY - 1))) >> CARRY
+        limbs[s, k, limb] = total - (carry << CARRY)
+        if carry != 0:  # mostly not: pages of zeros are never touched, so cost nothing
+            carries[s, k, limb] += carry
 
 
 @_jit
@@ -114,8 +118,8 @@ def _add_one(state: State, s: int, k: int, weight: float, value: float, keep: in
     if bits == INFINITY:
         flags[s, k] |= 1 if term > 0 else 2
         return
-    counts[s, k] += 1
     _raise_bin(state, s, k, _bin_of(bits))
+    counts[s, k] += 1
     bin_ = np.int64(bins[s, k])
     if bin_ > LAST:
         term *= SHRINK

@@ -28,6 +28,9 @@ __all__ = ["Sums", "segment_sums"]
 BITS = 40
 MASK = (1 << BITS) - 1
 LIMBS = 3
+CARRY = 56
+HALF = 32
+HALF_MASK = (1 << HALF) - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +41,10 @@ class Sums:
     ----------
     bins : ndarray of uint8, (...)
         Bin b of each element.
-    limbs, carries : ndarray of int64, (..., 3)
-        Count of quanta of each limb, highest first: ``carries * 2**40 + limbs``.
+    limbs : ndarray of int64, (..., 3)
+        Count of quanta of each limb, highest first, less its carry.
+    carries : ndarray of int32, (..., 3)
+        Carry of each limb, in 2^56 of its quanta: kept apart, for a limb may yet be dropped.
     counts : ndarray of int64, (...)
         Number of finite terms.
     flags : ndarray of uint8, (...)
@@ -65,7 +70,7 @@ class Sums:
         return cls(
             xp.zeros(shape, "u1"),
             xp.zeros((*shape, LIMBS), "i8"),
-            xp.zeros((*shape, LIMBS), "i8"),
+            xp.zeros((*shape, LIMBS), "i4"),
             xp.zeros(shape, "i8"),
             xp.zeros(shape, "u1"),
         )
@@ -77,7 +82,7 @@ class Sums:
 
     @property
     def nbytes(self) -> int:
-        """Memory of the sums, 58 bytes an element."""
+        """Memory of the sums, 46 bytes an element."""
         return sum(getattr(self, each.name).nbytes for each in fields(self))
 
     def count(self) -> Any:
@@ -114,15 +119,16 @@ class Sums:
             return Sums.zeros(shape, _module(self.bins))
         bins = self.bins.max(axis=axis, keepdims=True)
         shift = bins.astype("i8") - self.bins
-        limbs = _raised(self.limbs, shift).sum(axis=axis)
-        carries = _raised(self.carries, shift).sum(axis=axis)
-        flags = (self.flags & 1).max(axis=axis) | (self.flags & 2).max(axis=axis)
+        limbs = _raised(self.limbs, shift)
+        low = (limbs & HALF_MASK).sum(axis=axis)  # halves: 2^31 limbs add up in 64 bits
+        high = (limbs >> HALF).sum(axis=axis) + (low >> HALF)
+        up = (high + (1 << (CARRY - HALF - 1))) >> (CARRY - HALF)
         return Sums(
             bins.squeeze(axis),
-            limbs & MASK,
-            carries + (limbs >> BITS),
+            ((high - (up << (CARRY - HALF))) << HALF) + (low & HALF_MASK),
+            (_raised(self.carries, shift).sum(axis=axis) + up).astype("i4"),
             self.counts.sum(axis=axis),
-            flags,
+            (self.flags & 1).max(axis=axis) | (self.flags & 2).max(axis=axis),
         )
 
     def reshape(self, *shape: int) -> Sums:
@@ -290,7 +296,8 @@ def _rounded(bins: Any, limbs: Any, carries: Any) -> Any:
 
 def _digits(limbs: Any, carries: Any) -> tuple[Any, Any, Any, Any]:
     """Return the signed top and three digits of 40 bits, each at least 0, of the number."""
+    carried = carries.astype("i8") << (CARRY - BITS)
     low = limbs[..., 2]
-    mid = limbs[..., 1] + carries[..., 2] + (low >> BITS)
-    high = limbs[..., 0] + carries[..., 1] + (mid >> BITS)
-    return carries[..., 0] + (high >> BITS), high & MASK, mid & MASK, low & MASK
+    mid = limbs[..., 1] + carried[..., 2] + (low >> BITS)
+    high = limbs[..., 0] + carried[..., 1] + (mid >> BITS)
+    return carried[..., 0] + (high >> BITS), high & MASK, mid & MASK, low & MASK
