@@ -120,7 +120,7 @@ def increments(
     --------
     >>> twin = increments("train", columns=2, years=(1960, 2019))
     >>> dict(twin.sizes)
-    {'time': 720, 'depth': 20, 'column': 2}
+    {'time': 720, 'depth': 20, 'column': 2, 'bnds': 2}
     >>> twin["temperature_increment"].attrs["standard_name"]
     'change_over_time_in_sea_water_potential_temperature'
 
@@ -174,7 +174,7 @@ def _edges(chosen: Family, years: Any, step: Any, calendar: str) -> Any:
         raise GridError("years were given as well as the edges of all steps: give one of them")
     else:
         edges = xr.DataArray(np.asarray(step), dims="time").to_index()
-        if not hasattr(edges, "dayofyear"):
+        if not hasattr(edges, "year"):
             raise GridError(f"step must be a frequency, or the times of its edges; found {step!r}")
     if len(edges) < 2 or not edges.is_monotonic_increasing or not edges.is_unique:
         raise GridError(f"time edges must increase, and be two or more; found {edges!r}")
@@ -187,7 +187,8 @@ def _years_between(edges: Any) -> Array:
 
 
 def _decimal_year(times: Any) -> Array:
-    return np.asarray(times.year) + (np.asarray(times.dayofyear) - 1) / DAYS_PER_YEAR
+    year, month, day = (np.asarray(getattr(times, part)) for part in ("year", "month", "day"))
+    return year + (month - 1) / 12 + (day - 1) / DAYS_PER_YEAR
 
 
 # -- labels ----------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ def _labelled(
     ds = xr.Dataset(
         {name: (dims, arrays[name], attrs) for name, attrs in VARIABLES.items()},
         coords=_coordinates(edges, world)
-        | {"column": ("column", columns, along | {"axis": "X"})}
+        | {"column": ("column", columns, along)}
         | {
             f"{name}_factor": ("column", factors[:, i], {"long_name": text, "units": "1"})
             for i, (name, text) in enumerate(FACTOR_NAMES.items())
