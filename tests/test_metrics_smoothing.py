@@ -11,7 +11,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xocean_ml.errors import GridError
+from xocean_ml.errors import GridError, UnitsError
 from xocean_ml.metrics import (
     at_noise,
     frontier,
@@ -314,6 +314,29 @@ def test_land_and_empty_weights_count_for_nothing() -> None:
     xr.testing.assert_allclose(both, expected, rtol=1e-12)
 
 
+def test_units_are_those_of_raw() -> None:
+    raw, truth = noise(), slow()
+    expected = smoothing(running_mean(raw, 5), raw, truth=truth, bootstrap=0)
+    milli = (1000 * truth).assign_attrs(units="mK")
+    celsius = running_mean(raw, 5).assign_attrs(units="degC")
+    got = smoothing(celsius, raw, truth=milli, bootstrap=0)
+    xr.testing.assert_allclose(got, expected, rtol=1e-12)
+    pint = pytest.importorskip("pint")
+    quantity = pint.get_application_registry().Quantity(raw.values, "K")
+    got = smoothing(celsius, raw.copy(data=quantity), truth=milli, bootstrap=0)
+    xr.testing.assert_allclose(got, expected, rtol=1e-12)
+    with pytest.raises(UnitsError):
+        smoothing(raw, raw.assign_attrs(units="m"))
+
+
+def test_a_lone_series_is_scored() -> None:
+    raw = noise(1).isel(column=0, depth=1)
+    together = noise(1).isel(column=[0], depth=[1])
+    got = smoothing(running_mean(raw, 5), raw, conserve="5YS", bootstrap=0)
+    expected = smoothing(running_mean(together, 5), together, conserve="5YS", bootstrap=0)
+    xr.testing.assert_allclose(got.isel(band=0, drop=True), expected.isel(band=0, drop=True))
+
+
 def test_weights_pool_columns() -> None:
     truth = noise(columns=2)
     smoothed = truth + xr.DataArray([1.0, 2.0], dims="column")
@@ -387,11 +410,11 @@ def test_scores_say_what_they_are() -> None:
 
 
 BAD = [
-    (lambda raw: (raw.drop_vars("time"), raw, {}), "looked for a dimension with dates"),
-    (lambda raw: (raw[::-1], raw, {}), "must increase"),
+    (lambda raw: (raw.drop_vars("time"), raw, {}), "time dimension without times"),
+    (lambda raw: (raw[::-1], raw, {}), "sort"),
     (lambda raw: (raw, raw[1:], {}), "share their coordinates"),
     (lambda raw: (raw.isel(column=0), raw, {}), "raw has dimensions"),
-    (lambda raw: (raw, raw, {"conserve": "5 weeks"}), "windows '5 weeks'"),
+    (lambda raw: (raw, raw, {"conserve": "5 weeks"}), "'5 weeks' cannot be read"),
     (lambda raw: (raw, raw, {"conserve": [1, 2]}), "one label for each"),
     (lambda raw: (raw, raw, {"eras": xr.DataArray([1, 2])}), "one label for each"),
     (lambda raw: (raw, raw, {"bands": [5000, 6000]}), "no level between"),

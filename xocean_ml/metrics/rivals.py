@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
-from xocean_ml.metrics.series import time_dimension
+from xocean_ml import grid
 
 __all__ = ["running_mean", "whittaker"]
 
@@ -77,7 +77,7 @@ def whittaker(da: xr.DataArray, lam: float, *, dim: str | None = None) -> xr.Dat
 def _along_time(
     smoother: Callable[[np.ndarray], np.ndarray], da: xr.DataArray, dim: str | None
 ) -> xr.DataArray:
-    dim = time_dimension(da) if dim is None else dim
+    dim = grid.dimension(da, "T") if dim is None else dim
 
     def block(x: np.ndarray) -> np.ndarray:
         series = np.moveaxis(x, -1, 0).astype(float)

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import xarray as xr
 
+from xocean_ml import grid, units
 from xocean_ml.errors import GridError
 
 __all__ = [
@@ -16,11 +17,9 @@ __all__ = [
     "Eras",
     "anomalies",
     "depth_bands",
-    "depth_dimension",
     "era_members",
     "months",
     "stack",
-    "time_dimension",
     "window_labels",
 ]
 
@@ -30,43 +29,6 @@ Eras: TypeAlias = "Mapping[str, slice] | xr.DataArray | None"
 BANDS = (0.0, 20.0, 300.0, 800.0, 2000.0, np.inf)
 """Edges of the depth bands in metres; each band holds its shallower edge."""
 
-_DEPTHS = {"depth", "lev", "level", "deptht", "z", "z_t", "st_ocean", "olevel"}
-
-
-def time_dimension(da: xr.DataArray) -> str:
-    """Return the name of the dimension whose coordinate holds increasing dates.
-
-    Raises
-    ------
-    GridError
-        If no dimension has dates, or they do not increase.
-    """
-    for dim in da.dims:
-        index = da.indexes.get(dim)
-        dates = index is not None and (
-            np.issubdtype(index.dtype, np.datetime64) or isinstance(index, xr.CFTimeIndex)
-        )
-        if index is None or not dates:
-            continue
-        if not (index.is_monotonic_increasing and index.is_unique):
-            raise GridError(f"times along {dim!r} must increase: sort them with .sortby({dim!r})")
-        return str(dim)
-    raise GridError(
-        f"looked for a dimension with dates as coordinate (datetime64 or cftime); found {da.dims}: "
-        "decode the times with xr.decode_cf"
-    )
-
-
-def depth_dimension(da: xr.DataArray) -> str | None:
-    """Return the name of the vertical dimension, None if there is none."""
-    for dim in da.dims:
-        attrs = da[dim].attrs
-        if attrs.get("axis") == "Z" or "positive" in attrs or str(dim).lower() in _DEPTHS:
-            return str(dim)
-        if attrs.get("standard_name") in ("depth", "sea_water_pressure"):
-            return str(dim)
-    return None
-
 
 def stack(fields: Mapping[str, xr.DataArray], weights: xr.DataArray | None = None) -> xr.Dataset:
     """Bring fields, and weights, to dimensions (time, depth, column).
@@ -74,8 +36,8 @@ def stack(fields: Mapping[str, xr.DataArray], weights: xr.DataArray | None = Non
     Parameters
     ----------
     fields : mapping of str to DataArray
-        Fields on the same coordinates; one that lacks a dimension of the first is repeated along
-        it.
+        Increments on the same coordinates, converted to the units of the one named ``raw``; one
+        that lacks a dimension of the first is repeated along it.
     weights : DataArray, optional
         Any of the first field's dimensions; becomes the variable ``weights``, along time only if
         it had time.
@@ -83,46 +45,76 @@ def stack(fields: Mapping[str, xr.DataArray], weights: xr.DataArray | None = Non
     Returns
     -------
     Dataset
-        Lazy where the input was.
+        Lazy where the input was. Its coordinate ``depth`` is in metres, positive down; absent
+        where the levels have no depth.
 
     Raises
     ------
     GridError
-        If coordinates differ.
+        No dates; coordinates that differ.
+    UnitsError
+        Units that do not convert.
     """
-    names, arrays = list(fields), list(fields.values())
-    first = arrays[0]
-    time, depth = time_dimension(first), depth_dimension(first)
-    for name, array in fields.items():
+    plain = dict(zip(fields, _in_units_of(fields), strict=True))
+    first = next(iter(plain.values()))
+    time = grid.time_axis(first).dim
+    depth = grid.axes(first).get("Z")
+    for name, array in plain.items():
         if extra := set(array.dims) - set(first.dims):
-            raise GridError(
-                f"{name} has dimensions {sorted(map(str, extra))} that {names[0]} lacks"
-            )
+            lead = next(iter(plain))
+            raise GridError(f"{name} has dimensions {sorted(map(str, extra))} that {lead} lacks")
     if weights is not None:
-        weights = weights.fillna(0).broadcast_like(first.isel({time: 0}, drop=True))
-        names, arrays = [*names, "weights"], [*arrays, weights]
+        weights = _plain(weights).fillna(0)
+        plain["weights"] = weights.broadcast_like(first.isel({time: 0}, drop=True))
     try:
-        arrays = list(xr.align(*arrays, join="exact", copy=False))
+        aligned = xr.align(*plain.values(), join="exact", copy=False)
     except ValueError as error:
-        raise GridError(f"{', '.join(names)} must share their coordinates: {error}") from error
-    keep = {time, depth}
+        raise GridError(f"{', '.join(plain)} must share their coordinates: {error}") from error
+    bare = [array.drop_vars([c for c in array.coords if c != time]) for array in aligned]
     # By name: the order of dimensions must not decide which columns are neighbours.
-    rest = sorted((dim for dim in first.dims if dim not in keep), key=str)
+    rest = sorted((dim for dim in first.dims if dim not in (time, depth)), key=str)
     out = {}
-    for name, array in zip(names, arrays, strict=True):
-        array = array.drop_vars([coord for coord in array.coords if coord not in keep])
-        if name != "weights":
-            array = array.broadcast_like(arrays[0].drop_vars(list(arrays[0].coords)))
-        if depth is None:
-            array = array.expand_dims("depth")
-        array = (
-            array.stack(_column=rest, create_index=False) if rest else array.expand_dims("_column")
+    for name, array in zip(plain, bare, strict=True):
+        whole = array if name == "weights" else array.broadcast_like(bare[0])
+        whole = whole.expand_dims("depth") if depth is None else whole.rename({depth: "depth"})
+        whole = (
+            whole.stack(_column=rest, create_index=False) if rest else whole.expand_dims("_column")
         )
-        dims = [dim for dim in (time, depth or "depth", "_column") if dim in array.dims]
-        out[name] = array.transpose(*dims)
+        out[name] = whole.rename(_column="column").transpose(..., "depth", "column")
     ds = xr.Dataset(out)
-    labels = {time: "time", depth or "depth": "depth", "_column": "column"}
-    return ds.rename({old: new for old, new in labels.items() if old != new})
+    ds = ds.rename({time: "time"}) if time != "time" else ds
+    metres = _metres(first)
+    return ds if metres is None else ds.assign_coords(depth=("depth", metres))
+
+
+def _in_units_of(fields: Mapping[str, xr.DataArray]) -> list[xr.DataArray]:
+    """Take Quantities off, and convert all fields to the units of ``raw`` where both tell any."""
+    target = units.units_of(fields["raw"])
+    out = []
+    for name, field in fields.items():
+        have = units.units_of(field)
+        array = _plain(field)
+        if have is not None and target is not None and have != target:
+            convert = units.conversion(have, target, "difference", variable=name)
+            array = array.copy(data=convert(array.data))
+        out.append(array)
+    return out
+
+
+def _plain(array: xr.DataArray) -> xr.DataArray:
+    """Take off pint Quantities."""
+    return units.dequantify(array.to_dataset(name="_field"))[0]["_field"]
+
+
+def _metres(da: xr.DataArray) -> np.ndarray | None:
+    level = grid.axes(da).get("Z")
+    if level is None or level not in da.coords:
+        return None
+    try:
+        depth = grid.depth(da)
+    except GridError:  # level numbers or sigma: no depth, so no bands
+        return None
+    return depth.mean([dim for dim in depth.dims if dim != level]).values
 
 
 def era_members(time: xr.DataArray, eras: Eras = None) -> dict[str, np.ndarray]:
@@ -178,32 +170,26 @@ def _era_names(eras: xr.DataArray, size: int) -> np.ndarray:
     return values.astype(str)
 
 
-def depth_bands(
-    depth: xr.DataArray | None, edges: Sequence[float] | None = None
-) -> dict[str, np.ndarray]:
+def depth_bands(metres: np.ndarray, edges: Sequence[float] | None = None) -> dict[str, np.ndarray]:
     """Return which levels belong to each depth band, those present.
 
     Parameters
     ----------
-    depth : DataArray or None
-        Depths in metres, either sign, shape (depth,).
+    metres : ndarray, shape (depth,)
+        Depths in metres, positive down.
     edges : sequence of float, optional
         Edges of the bands in metres; `BANDS` by default.
 
     Returns
     -------
     dict of str to ndarray of bool, shape (depth,)
-        One band ``all`` where there is no depth.
 
     Examples
     --------
-    >>> list(depth_bands(xr.DataArray([5.0, 100.0, 3000.0])))
+    >>> list(depth_bands(np.array([5.0, 100.0, 3000.0])))
     ['0-20', '20-300', '>2000']
     """
-    if depth is None:
-        return {"all": np.ones(1, bool)}
     edges = BANDS if edges is None else tuple(edges)
-    metres = np.abs(np.asarray(depth, float))
     bands = {}
     for top, bottom in pairwise(edges):
         levels = (metres >= top) & (metres < bottom)
@@ -234,20 +220,14 @@ def window_labels(time: xr.DataArray, windows: Any) -> np.ndarray:
     time : DataArray
         Dates, shape (time,).
     windows : array_like of int, or str
-        Labels themselves, or a frequency in years or months (``"5YS"``, ``"18MS"``), counted
-        from year 0 so that cropping a series does not move its windows.
+        Labels themselves, or a frequency, see `xocean_ml.grid.TimeAxis.segments`.
 
     Returns
     -------
     ndarray of int, shape (time,)
     """
     if isinstance(windows, str):
-        text = windows.upper().rstrip("SE")
-        count, unit = text[:-1] or "1", text[-1:]
-        if unit not in "YAM" or not unit or not count.isdigit():
-            raise GridError(f"windows {windows!r}: give years ('5YS'), months ('6MS') or labels")
-        month = time.dt.year.values * 12 + time.dt.month.values - 1
-        return month // (int(count) * (1 if unit == "M" else 12))
+        return grid.time_axis(time).segments(windows).index
     labels = np.asarray(windows)
     if labels.shape != (time.size,):
         raise GridError(

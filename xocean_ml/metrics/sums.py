@@ -51,7 +51,7 @@ class Plan:
         members = series.era_members(time, eras)
         window = time.dt.year.values // YEARS
         return cls(
-            bands=series.depth_bands(ds["depth"] if "depth" in ds.coords else None, bands),
+            bands=_bands(ds, bands),
             eras=members,
             season=series.months(time),
             year=time.dt.decimal_year.values,
@@ -92,6 +92,12 @@ class Plan:
         return np.einsum("es,sbc->ebc", self.member, x)
 
 
+def _bands(ds: xr.Dataset, edges: Sequence[float] | None) -> dict[str, np.ndarray]:
+    if "depth" in ds.coords:
+        return series.depth_bands(ds["depth"].values, edges)
+    return {"all": np.ones(ds.sizes["depth"], bool)}
+
+
 def _starts(*labels: np.ndarray) -> np.ndarray:
     keys = np.stack(labels)
     return np.concatenate([[0], 1 + np.flatnonzero(np.any(keys[:, 1:] != keys[:, :-1], axis=0))])
@@ -108,7 +114,7 @@ def sum_blocks(ds: xr.Dataset, plan: Plan) -> Sums:
     columns = max(1, _BLOCK // (ds.sizes["time"] * ds.sizes["depth"]))
     parts = []
     for start in range(0, ds.sizes["column"], columns):
-        part = ds.isel(column=slice(start, start + columns)).compute()
+        part = ds.isel(column=slice(start, start + columns)).compute().as_numpy()
         # float64 from here on: scores are differences of nearly equal numbers.
         parts.append(_sums({str(k): np.asarray(v, float) for k, v in part.items()}, plan))
     return {name: np.concatenate([part[name] for part in parts], axis=-1) for name in parts[0]}
