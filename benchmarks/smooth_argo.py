@@ -42,13 +42,23 @@ def penalised(ds: xr.Dataset, days: float) -> xr.DataArray:
     return whittaker(raw(ds, 0), (days / COLUMN.step / (2 * np.pi)) ** 4)
 
 
-def dong(ds: xr.Dataset, days: float) -> xr.DataArray:
+def constant(ds: xr.Dataset, _: float) -> xr.DataArray:
+    """The increments' mean: cancels the drift and knows nothing of when."""
+    return xr.zeros_like(raw(ds, 0)) + raw(ds, 0).mean("time")
+
+
+def dong(ds: xr.Dataset, days: float, conserve: str = "5YS") -> xr.DataArray:
     """The accessor's Dong smoother, closed over windows of five years."""
-    return ds.ml_smooth("dong", decay=f"{days:g}D", conserve="5YS")["temperature_increment"]
+    return ds.ml_smooth("dong", decay=f"{days:g}D", conserve=conserve)["temperature_increment"]
+
+
+def dong_yearly(ds: xr.Dataset, days: float) -> xr.DataArray:
+    """The same, closed over every year: the price of a strict closure."""
+    return dong(ds, days, "1YS")
 
 
 def rts(ds: xr.Dataset, _: float) -> xr.DataArray:
-    """Rauch-Tung-Striebel with the filter's own gains: the optimum that knows what made the data.
+    """Rauch-Tung-Striebel with the filter's own gains, which know of gaps but not of the drift.
 
     In terms of increments its backward pass is Dong's with a decay that follows the spread:
     u_k = J_k (d_{k+1} + u_{k+1}), J_k = keep P_a,k / P_f,k+1.
@@ -68,10 +78,12 @@ def rts(ds: xr.Dataset, _: float) -> xr.DataArray:
 DAYS = (20, 40, 60, 90, 120, 180, 240, 360, 540, 720)
 METHODS: dict[str, tuple[Smoother, tuple[float, ...]]] = {
     "raw": (raw, (0,)),
+    "constant": (constant, (0,)),
     "running mean": (mean, DAYS),
     "Whittaker": (penalised, DAYS),
     "Dong": (dong, DAYS),
-    "RTS, gains known": (rts, (0,)),
+    "Dong, closed 1YS": (dong_yearly, DAYS),
+    "RTS, own gains": (rts, (0,)),
 }
 
 
@@ -225,7 +237,7 @@ def draw(floats: dict[str, dict[str, xr.Dataset]], days: float, output: Path) ->
             panel.set_xlim(full["time"].values[0], full["time"].values[-1])
             panel.xaxis.set_major_locator(matplotlib.dates.YearLocator())
         column[3].set(title=f"{number}: heat content anomaly", ylabel="GJ m$^{-2}$")
-    panels[3, 0].legend(frameon=False, loc="lower left")
+    panels[3, -1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
     figure.colorbar(image, ax=panels[:3], label="increment (K per step)", shrink=0.6)
     figure.savefig(output, dpi=110)
     plt.close(figure)
