@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 __all__ = ["DataArraySmoother", "Smoother"]
 
 
-
 class _Accessor:
     """An accessor that is called: ``ds.NAME(model, **options)``."""
 

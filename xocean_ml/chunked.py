@@ -29,6 +29,7 @@ __all__ = [
     "Tasks",
     "arrays",
     "clone",
+    "compute",
     "constant",
     "groups",
     "halo",
@@ -322,6 +323,13 @@ def once(function: Callable[..., Any], *arguments: Any) -> Tasks:
     ]
     layer = {(name, 0): _task((name, 0), function, *flat)}
     return Tasks(name, ((1,),), _joined(name, layer, sources))
+
+
+def compute(work: Tasks) -> Any:
+    """The result of the only task, computed now."""
+    from dask.delayed import Delayed
+
+    return Delayed((work.name, 0), work.graph).compute()
 
 
 def constant(value: Any) -> Tasks:

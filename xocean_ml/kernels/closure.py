@@ -92,7 +92,7 @@ class Windows:
         """
         if cheap is None and weights.shape[1] == 1:
             return self.operator(weights) @ missing
-        return self._refined(missing, weights, cheap)
+        return _Cost.of(self.segments, weights, cheap).correction(missing)
 
     def operator(self, weights: Any) -> Any:
         """Matrix from what windows lack to the correction, for weights shared by all columns.
@@ -105,12 +105,8 @@ class Windows:
         -------
         array, (time, windows)
         """
-        return self._refined(namespace(weights).eye(self.count), weights, None)
-
-    def _refined(self, missing: Any, weights: Any, cheap: Any) -> Any:
-        cost = _Cost.of(self.segments, weights, cheap)
-        found = cost.correction(missing)
-        return found + cost.correction(missing - self.sums(weights * found))
+        unit = namespace(weights).eye(self.count)
+        return _Cost.of(self.segments, weights, None).correction(unit)
 
 
 @dataclass(frozen=True)
@@ -179,14 +175,16 @@ class Running:
         """Matrix of the running mean of amounts: for each step, first column and entries."""
         edges, source = _mirrored(self.step_days, self.length / 2)
         start = int(np.searchsorted(edges, 0.0))
-        rows = []
+        half = self.length / 2
+        rows = [
+            _boxcar(edges, source, edges[start + t], edges[start + t + 1], half)
+            for t in range(self.count)
+        ]
         lost = np.zeros(self.count)
-        for t in range(self.count):
-            row = _boxcar(edges, source, edges[start + t], edges[start + t + 1], self.length / 2)
-            rows.append(row)
         for first, row in rows:
-            row /= self.step_days[first : first + len(row)]
-            lost[first : first + len(row)] += row
+            part = slice(first, first + len(row))
+            row[:] = row / self.step_days[part]
+            lost[part] += row
         # Columns sum to one up to the rounding of squares of days; make it exact.
         return [(first, row / lost[first : first + len(row)]) for first, row in rows]
 

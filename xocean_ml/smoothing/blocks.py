@@ -38,6 +38,10 @@ TILE = 1 << 20
 """Values per tile of working memory: a few of these in float64 stay in cache and out of trouble."""
 
 
+Tile = tuple[slice, slice]
+"""Slices of (reduced, kept)."""
+
+
 @dataclass(frozen=True)
 class Job:
     """All that the tasks of one variable have in common.
@@ -178,41 +182,92 @@ def measure(
     """Phase 1: predict, and sum what is missing. Nothing of the prediction is kept."""
     model = revive(model)
     block = _Block(place, increments, extras, job)
-    part = block.part
-    exact = job.exact
-    missing, lever, cheap, carries, weight = [], [], [], [], []
+    sums = _ExactSums(block) if job.exact else _WindowSums(block)
+    outflow = block.xp.zeros(block.shape[1:])
     for tile in block.tiles():
         now = block.take(tile)
-        smoothed, _, outflow = model.smooth(
-            now.amounts, now.valid, job.steps, part, _inflow(carry, tile)
+        inflow = None if carry is None else _hand(carry)["inflow"][tile]
+        smoothed, _, outflow[tile] = model.smooth(
+            now.amounts, now.valid, job.steps, block.part, inflow
         )
-        difference = now.amounts - smoothed
-        if exact:
-            missing.append(_sums(difference, now.weights, job.closure.segments[part], job))
-            counted = (now.valid * now.share).astype(float)
-            lever.append(_sums(counted, now.weights, None, job, part))
-            if now.cheap is not None:
-                spread = np.broadcast_to(now.cheap[:, None], difference.shape)
-                cheap.append(_sums(spread * now.valid, now.weights, None, job, part))
-        else:
-            missing.append(_window_sums(difference * now.weights, job.closure.segments[part]))
-            weight.append(_steady_weight(now, block))
-        carries.append(outflow)
-    xp = namespace(increments)
-    windows = tuple(int(w) for w in np.unique(job.closure.segments[part]))
-    if exact:
-        result = Part(_join(missing), _join(lever), _join(cheap) if cheap else None)
-    else:
-        result = Part(xp.concatenate(missing, axis=1), windows=windows)
+        sums.add(tile, now, now.amounts - smoothed)
     if not job.carried:
-        return result
-    hand = {"inflow": xp.concatenate(carries, axis=-1)}
-    if weight:
-        hand["weight"] = xp.concatenate(weight)
-        before = carry[1] if isinstance(carry, tuple) else carry
-        if before is not None and not bool((before["weight"] == hand["weight"]).all()):
-            raise _gaps(block)
-    return result, hand
+        return sums.result()
+    hand = {"inflow": outflow, **sums.hand(None if carry is None else _hand(carry))}
+    return sums.result(), hand
+
+
+class _ExactSums:
+    """Sums over cells of several blocks: associative to the last bit."""
+
+    def __init__(self, block: _Block) -> None:
+        self.job, self.part, self.kept = block.job, block.part, block.shape[2]
+        self.found: dict[tuple[int, int], Part] = {}
+
+    def add(self, tile: Tile, now: _Tile, lacks: Any) -> None:
+        """Add what a tile lacks, and its weights."""
+        job, closure = self.job, _closure_of(self.job)
+        steps = np.arange(len(job.steps))[self.part]
+
+        def over_cells(values: Any, segments: np.ndarray, count: int) -> Sums:
+            return segment_sums(values, now.weights, segments, count, axis=0, reduce=(1,))
+
+        missing = over_cells(lacks, closure.segments[self.part], closure.count)
+        lever = over_cells(now.valid * now.share, steps, len(job.steps))
+        cheap = None
+        if now.cheap is not None:
+            cheap = over_cells(now.valid * now.cheap[:, None], steps, len(job.steps))
+        where = (tile[1].start, tile[1].stop)
+        part = Part(missing, lever, cheap)
+        self.found[where] = merge([self.found[where], part]) if where in self.found else part
+
+    def result(self) -> Part:
+        """The block's sums, (segments, kept)."""
+        parts = [self.found[where] for where in sorted(self.found)]
+        if len(parts) == 1:
+            return parts[0]
+        names = ("missing", "lever", "cheap")
+        columns = ([getattr(part, name) for part in parts] for name in names)
+        return Part(*(Sums.concatenate(c, axis=1) if c[0] is not None else None for c in columns))
+
+    def hand(self, before: Any) -> dict[str, Any]:
+        """Nothing more travels with the carry."""
+        return {}
+
+
+class _WindowSums:
+    """Sums of whole columns over the windows that a block touches: plain float64."""
+
+    def __init__(self, block: _Block) -> None:
+        self.block = block
+        segments = _closure_of(block.job).segments[block.part]
+        self.local = Windows(segments - segments[0])
+        self.numbers = tuple(int(w) for w in np.unique(segments))
+        self.missing = block.xp.zeros((len(self.numbers), block.shape[2]))
+        self.weight = block.xp.zeros(block.shape[2])
+
+    def add(self, tile: Tile, now: _Tile, lacks: Any) -> None:
+        """Add what a tile lacks."""
+        if not bool((now.valid == now.valid[:1]).all()):
+            raise _gaps(self.block)
+        self.missing[:, tile[1]] = self.local.sums((lacks * now.weights).sum(axis=1))
+        self.weight[tile[1]] = (now.valid[0] * now.weights[0]).sum(axis=0)
+
+    def result(self) -> Part:
+        """The block's sums, (windows touched, kept)."""
+        return Part(self.missing, windows=self.numbers)
+
+    def hand(self, before: Any) -> dict[str, Any]:
+        """The columns' weight travels along, to see that no step is missing in between."""
+        if before is not None and not bool((before["weight"] == self.weight).all()):
+            raise _gaps(self.block)
+        return {"weight": self.weight}
+
+
+def _closure_of(job: Job) -> Windows | Running:
+    if job.closure is None:
+        raise TypeError("nothing is conserved, so nothing is to be summed")
+    return job.closure
 
 
 def window_total(place: Place, parts: Sequence[Any], window: int) -> Any:
@@ -272,11 +327,9 @@ def _alone(result: Any) -> Part:
     return result[0] if isinstance(result, tuple) else result
 
 
-def _inflow(carry: Any, tile: slice) -> Any:
-    if carry is None:
-        return None
-    hand = carry[1] if isinstance(carry, tuple) else carry
-    return hand["inflow"][:, tile]
+def _hand(carry: Any) -> Any:
+    """A carry on its own, without the part that may travel with it."""
+    return carry[1] if isinstance(carry, tuple) else carry
 
 
 def correct(
@@ -293,17 +346,17 @@ def correct(
     model = revive(model)
     block = _Block(place, increments, extras, job)
     add_to = _Correction(solved, block)
-    carries = []
+    outflow = block.xp.zeros(block.shape[1:])
     for tile in block.tiles():
         now = block.take(tile)
-        smoothed, flux, outflow = model.smooth(
-            now.amounts, now.valid, job.steps, block.part, _inflow(carry, tile)
+        inflow = None if carry is None else _hand(carry)["inflow"][tile]
+        smoothed, flux, outflow[tile] = model.smooth(
+            now.amounts, now.valid, job.steps, block.part, inflow
         )
         block.put(tile, now, smoothed, flux, *add_to(tile, now))
-        carries.append(outflow)
     if not chained:
         return block.result()
-    return block.result(), {"inflow": block.xp.concatenate(carries, axis=-1)}
+    return block.result(), {"inflow": outflow}
 
 
 class _Correction:
@@ -327,45 +380,22 @@ class _Correction:
             running = (self.amount * operator)[start : self.part.stop].cumsum(axis=0)
             self.running = running[inside:]
 
-    def __call__(self, tile: slice, now: _Tile) -> tuple[Any, Any]:
+    def __call__(self, tile: Tile, now: _Tile) -> tuple[Any, Any]:
         if self.closure is None:
             return None, None
         if self.solved.steps is not None:
-            steps = self.xp.asarray(self.solved.steps)[:, tile]
+            steps = self.xp.asarray(self.solved.steps)[:, tile[1]]
             past = (self.amount * steps).cumsum(axis=0)[self.part] if self.state else None
             return steps[self.part], past
         scale = (now.valid[0] * now.weights[0]).sum(axis=0)
         scale = self.xp.where(scale > 0, scale, 1.0)
-        lacks = self.xp.stack([window[tile] for window in self.solved.windows]) / scale
+        lacks = self.xp.stack([window[tile[1]] for window in self.solved.windows]) / scale
         if not self.state:
             return self.operator @ lacks, None
         past = self.running @ lacks
         if self.solved.past is not None:
-            past = past + self.solved.past[tile] / scale
+            past = past + self.solved.past[tile[1]] / scale
         return self.operator @ lacks, past
-
-
-def _sums(values: Any, weights: Any, segments: Any, job: Job, part: slice = slice(None)) -> Sums:
-    """Exact sums over the reduced cells of a (time, reduced, kept) tile."""
-    count = job.closure.count if segments is not None else len(job.steps)
-    if segments is None:
-        segments = np.arange(len(job.steps))[part]
-    return segment_sums(values, weights, segments, count, axis=0, reduce=(1,))
-
-
-def _window_sums(values: Any, segments: np.ndarray) -> Any:
-    """Plain sums over the windows that the part touches, (windows touched, kept)."""
-    return Windows(segments - segments[0]).sums(values.sum(axis=1))
-
-
-def _join(parts: Sequence[Sums]) -> Sums:
-    return parts[0] if len(parts) == 1 else Sums.concatenate(parts, axis=1)
-
-
-def _steady_weight(tile: _Tile, block: _Block) -> Any:
-    if not bool((tile.valid == tile.valid[:1]).all()):
-        raise _gaps(block)
-    return (tile.valid[0] * tile.weights[0]).sum(axis=0)
 
 
 def _gaps(block: _Block) -> ValuesError:
@@ -432,15 +462,25 @@ class _Block:
             front, self.shape[1], int(np.prod(full[rank:], dtype=np.int64))
         )
 
-    def tiles(self) -> list[slice]:
-        """Slices of `kept`, each of about `TILE` values."""
-        width = max(1, TILE // max(1, self.shape[0] * self.shape[1]))
-        return [slice(a, min(a + width, self.shape[2])) for a in range(0, self.shape[2], width)]
+    def tiles(self) -> list[Tile]:
+        """Slices of (reduced, kept), each of about `TILE` values.
 
-    def take(self, tile: slice) -> _Tile:
+        Cells that are summed together stay together, except where sums go over blocks anyway.
+        """
+        steps, reduced, kept = self.shape
+        room = max(1, TILE // max(1, steps))
+        deep = min(reduced, room) if self.job.exact else reduced
+        wide = max(1, room // max(1, deep))
+        return [
+            (slice(r, min(r + deep, reduced)), slice(k, min(k + wide, kept)))
+            for k in range(0, kept, wide)
+            for r in range(0, reduced, max(1, deep))
+        ]
+
+    def take(self, tile: Tile) -> _Tile:
         """Some columns in float64, checked."""
         xp, job = self.xp, self.job
-        values = self.values[:, :, tile].astype(np.float64)
+        values = self.values[:, *tile].astype(np.float64)
         valid = ~xp.isnan(values)
         amount = xp.asarray(job.steps.amount[self.part])[:, None, None]
         amounts = xp.where(valid, values, 0.0) * (job.factor * amount)
@@ -449,20 +489,20 @@ class _Block:
         if self.weights is None:
             weights = xp.ones((1, 1, 1))
         else:
-            weights = xp.nan_to_num(self.weights[:, :, tile].astype(np.float64))
+            weights = xp.nan_to_num(self.weights[:, *tile].astype(np.float64))
         share, cheap = self._shares(tile, amounts, valid, weights)
         return _Tile(amounts, valid, weights, share, cheap)
 
-    def _shares(self, tile: slice, amounts: Any, valid: Any, weights: Any) -> tuple[Any, Any]:
+    def _shares(self, tile: Tile, amounts: Any, valid: Any, weights: Any) -> tuple[Any, Any]:
         """Where corrections go: over the reduced cells (`share`) and over time (`cheap`)."""
         xp = self.xp
         if self.spread is None:
             return xp.ones((1, 1, 1)), None
-        spread = self.spread[:, :, tile].astype(np.float64)
+        spread = self.spread[:, *tile].astype(np.float64)
         if (spread < 0).any():
             raise self._bad(spread < 0, tile, "a negative spread")
         square = xp.where(valid & xp.isfinite(spread), spread, 0.0) ** 2
-        if self.shape[1] == 1 and not self.job.reduced:
+        if not self.job.reduced:
             return xp.ones((1, 1, 1)), square[:, 0]
         count = xp.maximum(valid.sum(axis=0, keepdims=True), 1)
         share = square.sum(axis=0, keepdims=True) / count
@@ -472,7 +512,7 @@ class _Block:
         return share, (square * weights).sum(axis=1) / xp.where(total > 0, total, 1.0)
 
     def put(
-        self, tile: slice, now: _Tile, smoothed: Any, flux: Any, eps: Any, past: Any = None
+        self, tile: Tile, now: _Tile, smoothed: Any, flux: Any, eps: Any, past: Any = None
     ) -> None:
         """Write the result of some columns, in the variable's own units."""
         xp, job = self.xp, self.job
@@ -487,8 +527,8 @@ class _Block:
             if eps is not None:
                 gain = np.cumsum(amount[:, 0] * eps, axis=0) if past is None else past
                 result = result + gain[:, None] * now.share
-            result = self.state[:, :, tile] + result * job.state
-        self.out[:, :, tile] = xp.where(now.valid, result, xp.nan)
+            result = self.state[:, *tile] + result * job.state
+        self.out[:, *tile] = xp.where(now.valid, result, xp.nan)
 
     def result(self) -> Any:
         """The block in the variable's own order of dimensions."""
@@ -496,12 +536,13 @@ class _Block:
         result = self.out.reshape(self.moved_shape).transpose(back)
         return result if self.at_home else to_numpy(result)
 
-    def _bad(self, wrong: Any, tile: slice, what: str) -> ValuesError:
+    def _bad(self, wrong: Any, tile: Tile, what: str) -> ValuesError:
         t, reduced, kept = (int(i) for i in np.argwhere(to_numpy(wrong))[0])
         rank = 1 + len(self.job.reduced)
         shape = self.moved_shape
-        position = (t, *np.unravel_index(reduced, shape[1:rank] or (1,))[: rank - 1])
-        position += tuple(np.unravel_index(kept + tile.start, shape[rank:])) if shape[rank:] else ()
+        starts = [part.start or 0 for part in tile]
+        position = [t, *np.unravel_index(reduced + starts[0], shape[1:rank])] if rank > 1 else [t]
+        position += np.unravel_index(kept + starts[1], shape[rank:]) if shape[rank:] else []
         names = [self.job.dims[a] for a in self.job.order]
         offsets = [self.place.slices[a].start for a in self.job.order]
         if not self.job.carried:

@@ -76,12 +76,8 @@ def fit(
         raise ValueError(f'kind={kind!r} is not known; known: "dong"')
     from xocean_ml.smoothing.smooth import prepare
 
-    ready = prepare(ds, "dong", fields=fields, also=also, options={**options, "decay": "fit"})
-    node = ready.node()
-    import dask
-
-    (model,) = dask.compute(chunked.delayed(node))
-    return model
+    ready = prepare(ds, "dong", {**options, "decay": "fit"}, fields=fields, also=also)
+    return chunked.compute(ready.node())
 
 
 def fitted_decay(model: Dong, work: Sequence[tuple[Any, Job]]) -> chunked.Tasks:
@@ -192,5 +188,3 @@ def _fitted(model: Dong, step: float, *sums: Sequence[np.ndarray]) -> Dong:
             stacklevel=2,
         )
     return model.with_options(decay_days=decay * step)
-
-

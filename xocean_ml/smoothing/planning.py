@@ -43,7 +43,9 @@ def _row(variable: Variable) -> tuple[dict[str, Any], list[str]]:
         "with": ", ".join(job.extras) or "nothing else",
         "closure": _closure(job),
         "windows": _windows(way, job),
-        "tasks": f"{_tasks(way, array)} in {way.blocks} blocks" if variable.is_lazy else "in memory",
+        "tasks": f"{_tasks(way, array)} in {way.blocks} blocks"
+        if variable.is_lazy
+        else "in memory",
         "memory": f"about {readable(block * (array.dtype.itemsize * count + job.dtype.itemsize))}"
         " a task, and 0.1 GB of work space",
         "device": job.device,

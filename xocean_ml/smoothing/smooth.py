@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from xocean_ml.plan import Plan
 
-__all__ = ["plan", "smooth"]
+__all__ = ["plan", "prepare", "smooth"]
 
 Mode = Literal["increment", "state"]
 Over = Literal["cell", "column", "global"]
@@ -124,8 +124,17 @@ def smooth(
     >>> float(abs(smoothed.dT[:60].sum() - ds.dT[:60].sum())) < 1e-12
     True
     """
-    ready = _prepare(
-        ds, model, also, fields, spread, conserve, conserve_over, mode, device, options
+    ready = prepare(
+        ds,
+        model,
+        options,
+        also=also,
+        fields=fields,
+        spread=spread,
+        conserve=conserve,
+        conserve_over=conserve_over,
+        mode=mode,
+        device=device,
     )
     changed = {each.target: each.run(ready) for each in ready.variables}
     out = metadata.finish(ready.source, changed, line=ready.history())
@@ -157,10 +166,8 @@ def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:
     from xocean_ml.smoothing.planning import describe
 
     names = ("also", "fields", "spread", "conserve", "conserve_over", "mode", "device")
-    defaults = ((), None, None, "5YS", "cell", "increment", None)
-    given = [arguments.pop(n, d) for n, d in zip(names, defaults, strict=True)]
-    ready = _prepare(ds, model, *given, arguments)
-    return describe(ready)
+    given = {name: arguments.pop(name) for name in names if name in arguments}
+    return describe(prepare(ds, model, arguments, **given))
 
 
 # ---- what has been decided before anything runs --------------------------------------------
@@ -268,40 +275,55 @@ class Ready:
         return metadata.history_line("ml_smooth", model=name, sha256=sha, **self.settings)
 
 
-def _prepare(
+def prepare(
     ds: xr.Dataset,
     model: Any,
-    also: Sequence[xr.Dataset],
-    fields: Mapping[str, str] | None,
-    spread: Any,
-    conserve: str | None,
-    over: Over,
-    mode: Mode,
-    device: str | None,
-    options: dict[str, Any],
+    options: Mapping[str, Any],
+    *,
+    also: Sequence[xr.Dataset] = (),
+    fields: Mapping[str, str] | None = None,
+    spread: Any = None,
+    conserve: str | None = "5YS",
+    conserve_over: Over = "cell",
+    mode: Mode = "increment",
+    device: str | None = None,
 ) -> Ready:
+    """Decide everything about a call of `smooth`, from metadata and coordinates alone."""
     if not isinstance(ds, xr.Dataset):
         raise TypeError(f"smooth takes a Dataset, not {type(ds).__name__}; ds.ml_smooth takes both")
     _one_of("mode", mode, ("increment", "state"))
-    _one_of("conserve_over", over, ("cell", "column", "global"))
+    _one_of("conserve_over", conserve_over, ("cell", "column", "global"))
     chosen, origin, fit = _model(model, options)
     plain, quantities = units.dequantify(ds)
     seen = _with(plain, also)
     chosen = chosen.settled(closed=conserve is not None, state=mode == "state")
-    settings = {"conserve": conserve, "over": over if conserve else None, "mode": mode}
+    settings = {"conserve": conserve, "over": conserve_over if conserve else None, "mode": mode}
     settings |= {"decay": "fit" if fit else f"{chosen.decay_days:g}D"}
     errors: list[XOceanError] = []
     variables = []
     for found in _increments(seen, chosen.spec, fields):
         try:
-            variables.append(_variable(seen, found, fields, spread, conserve, over, mode, device))
+            asked = _Asked(fields, spread, conserve, conserve_over, mode, device)
+            variables.append(_variable(seen, found, asked))
         except XOceanError as error:
             errors.append(error)
     raise_all(errors, f"{len(errors)} increments cannot be smoothed")
     return Ready(plain, quantities, chosen, origin, tuple(variables), settings, fit)
 
 
-def _model(model: Any, options: dict[str, Any]) -> tuple[Any, str | None, bool]:
+@dataclass(frozen=True)
+class _Asked:
+    """The user's arguments that concern each variable."""
+
+    fields: Mapping[str, str] | None
+    spread: Any
+    conserve: str | None
+    over: Over
+    mode: Mode
+    device: str | None
+
+
+def _model(model: Any, options: Mapping[str, Any]) -> tuple[Any, str | None, bool]:
     """The model with its options, where it came from, and whether its decay is yet to be fitted."""
     origin = None
     if model is None:
@@ -356,16 +378,7 @@ def _increments(seen: xr.Dataset, spec: Any, fields: Mapping[str, str] | None) -
     return list(found.values())
 
 
-def _variable(
-    seen: xr.Dataset,
-    found: cf.Found,
-    fields: Mapping[str, str] | None,
-    spread: Any,
-    conserve: str | None,
-    over: Over,
-    mode: Mode,
-    device: str | None,
-) -> Variable:
+def _variable(seen: xr.Dataset, found: cf.Found, asked: _Asked) -> Variable:
     name = found.variable
     increments = seen[name]
     if increments.dtype.kind not in "fiu":
@@ -378,22 +391,22 @@ def _variable(
     where = grid.axes(increments)
     spec_units = next(f.units for f in Dong().spec.reads if f.key == found.key)
     factor = units.conversion(_amount_units(found, spec_units), spec_units, "difference").factor
-    closure = _closure(conserve, axis, steps)
-    reduced = _reduced(over, dims, axis.dim, where, name) if closure is not None else ()
+    closure = _closure(asked.conserve, axis, steps)
+    reduced = _reduced(asked.over, dims, axis.dim, where, name) if closure is not None else ()
     extras: dict[str, xr.DataArray] = {}
-    weights = _weights(seen, increments, over, where) if closure is not None else None
+    weights = _weights(seen, increments, asked.over, where) if closure is not None else None
     if weights is not None:
         extras["weights"] = _aligned(weights, increments, "cell sizes")
-    named = _spread_of(spread, name)
+    named = _spread_of(asked.spread, name)
     if named is not None:
         extras["spread"] = _spread(seen, found, named, increments)
-    target, attrs, state, dtype = _result(seen, found, mode, fields, increments, extras, spec_units)
+    target, attrs, state, dtype = _result(seen, found, asked, increments, extras, spec_units)
     job = Job(
         name=name,
         dims=dims,
         time=dims.index(axis.dim),
         reduced=reduced,
-        exact=over == "global" and closure is not None,
+        exact=asked.over == "global" and closure is not None,
         steps=steps,
         closure=closure,
         factor=factor,
@@ -401,7 +414,7 @@ def _variable(
         state=state,
         extras=tuple(extras),
         dtype=dtype,
-        device=_device(device, increments),
+        device=_device(asked.device, increments),
     )
     return Variable(found, target, increments, extras, job, attrs)
 
@@ -537,14 +550,13 @@ def _spread(
 def _result(
     seen: xr.Dataset,
     found: cf.Found,
-    mode: Mode,
-    fields: Mapping[str, str] | None,
+    asked: _Asked,
     increments: xr.DataArray,
     extras: dict[str, xr.DataArray],
     spec_units: str,
 ) -> tuple[str, dict[str, Any], float | None, np.dtype]:
     """Target variable, its attributes, factor to the state's units, and dtype."""
-    if mode == "increment":
+    if asked.mode == "increment":
         attrs = metadata.describe(
             increments.attrs, role="difference", units=found.units or "", smoothed="yes"
         )
@@ -552,7 +564,7 @@ def _result(
         return found.variable, attrs, None, _floating(increments.dtype)
     key = _STATES[found.key]
     try:
-        state = cf.find(seen, key, role="state", fields=fields)
+        state = cf.find(seen, key, role="state", fields=asked.fields)
     except FieldNotFound as error:
         raise FieldNotFound(
             f'mode="state" needs the analysis that {found.variable} belongs to beside it: {error}'
