@@ -91,16 +91,18 @@ def test_the_preparation_is_complete_cf(runs: dict) -> None:
 
 @pytest.mark.realdata
 @pytest.mark.parametrize("number", ["1900857", "2901746", "5900446"])
-def test_the_smoother_that_knows_the_gains_recovers_heat(realdata: Path, number: str) -> None:
+def test_smoothing_recovers_what_thinning_lost(realdata: Path, number: str) -> None:
     import smooth_argo
 
     runs = _argo.prepare(realdata, number, COLUMN, EVERY)
-    thinned = runs["thinned"]
-    errors = [
-        smooth_argo.score(runs, method(thinned, 0))["errors"].mean()
-        for method in (smooth_argo.rts, smooth_argo.raw)
-    ]
-    assert errors[0] < errors[1]
+    raw, rts, dong = (
+        smooth_argo.score(runs, method(runs["thinned"], 180))
+        for method in (smooth_argo.raw, smooth_argo.rts, smooth_argo.dong)
+    )
+    assert rts["errors"].mean() < raw["errors"].mean()
+    assert dong["errors"].mean() < raw["errors"].mean()
+    assert dong["noise"] < 0.1
+    assert dong["lost"] < 1e-12
 
 
 # --- without real data -------------------------------------------------------------------------
