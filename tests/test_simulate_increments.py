@@ -336,6 +336,21 @@ def test_truth_has_the_law_it_claims() -> None:
         assert lag == pytest.approx(np.exp(-1 / memory), abs=0.1)
 
 
+def test_levels_are_tied_by_log_depth() -> None:
+    alike = dict.fromkeys(("drift", "drift_time"), (1, 1))
+    depth = [400.0, 440.0, 1500.0]  # drift_time is about the same at the first two
+    ds = increments("train", columns=80, **alike, depth=depth, vertical=0.5, dtype="float64")
+    truth = ds["true_increment"].transpose("depth", ...).values.reshape(3, -1)
+    found = np.corrcoef(truth)
+    assert found[0, 1] == pytest.approx(np.exp(-np.log(440 / 400) / 0.5), abs=0.02)
+    assert abs(found[0, 2]) < 0.15
+
+
+def test_eras_begin_within_a_year() -> None:
+    ds = increments("train", columns=1, years=(1969, 1972), xbt=1970.5, depth=[10.0])
+    assert str(ds["time"].values[ds["era"].values == 1][0])[:7] == "1970-07"
+
+
 # ---- randomness keyed by position -----------------------------------------------------------
 
 

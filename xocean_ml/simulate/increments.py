@@ -27,8 +27,8 @@ pulse. A step's time bounds are the interval over which its error grew.
 - **optimum_a** is the Rauch-Tung-Striebel smoother on the increments, given the gain (d_k/K_k is
   e_k + r_k) and the error variance of an equal-weight mean. **optimum_b** takes the observations
   themselves, against a model run without assimilation, and weighs each by its precision. Where a
-  step has observations of one kind only, both know the same. Both have the true parameters, which
-  no user has.
+  step has observations of one kind only, both know the same, because a known gain hides nothing;
+  so they lie close together. Both have the true parameters, which no user has.
 - **Levels** are tied by correlated noise (exponential in log depth) in eta, q and r and by whole
   profiles, not by the gain. So each optimum is exact, but for a level by itself: a smoother that
   looks up and down the column may do better.
