@@ -272,7 +272,7 @@ def _add_columns(
                 for r in range(x.shape[1]):
                     row, weights = x[t, r, start : start + n], _part(_row_of(w, t, r, 0), start, n)
                     if near:
-                        _cut_row(weights, row, keep, magic[:, :n], sums[:, :n])
+                        _cut_row(weights, row, keep, magic, sums)
                     else:
                         for i in range(n):
                             weight = weights[i] if weights.size > 1 else weights[0]
