@@ -28,7 +28,8 @@ def ambiguous(ds: xr.Dataset, row: Row, how: str, names: list[str]) -> Ambiguous
 def _line(name: str, variable: xr.Variable) -> str:
     standard = variable.attrs.get("standard_name") or "no standard_name"
     dims = ", ".join(map(str, variable.dims))
-    return f"    {name} ({dims}): {standard} [{units_of(variable) or 'no units'}]"
+    units = units_of(variable)
+    return f"    {name} ({dims}): {standard} [{'no units' if units is None else units}]"
 
 
 _SHOWN = 20
@@ -54,8 +55,13 @@ def not_found(ds: xr.Dataset, row: Row, role: Role | None) -> FieldNotFound:
     if row.variables:
         looked += f"{'; or ' if looked else ''}a variable named {', '.join(row.variables)}"
         looked += f" in {row.units[0]}" if row.units else ""
-    fitting = [str(n) for n in ds.data_vars if can_be(ds, row, str(n))]
-    paste = f"fields={{{row.key!r}: {(fitting or ['NAME'])[0]!r}}}"
+    # A variable that says it is something else is not proposed, nor one of many.
+    fitting = [
+        str(name)
+        for name, variable in ds.data_vars.items()
+        if can_be(ds, row, str(name)) and metadata.standard_name(variable.variable)[0] is None
+    ]
+    paste = f"fields={{{row.key!r}: {(fitting[0] if len(fitting) == 1 else 'NAME')!r}}}"
     hints = "".join(f"\n    {hint}" for hint in _hints(ds, row, role))
     return FieldNotFound(
         f"{row.key}: no variable of the Dataset is this field\n"
@@ -93,5 +99,5 @@ def _hints(ds: xr.Dataset, row: Row, role: Role | None) -> list[str]:
     if row.key == "sea_surface_temperature":
         theta = ROWS["sea_water_temperature"]
         if any(v in variables for v in theta.variables) or bearing(theta, variables, theta.names):
-            hints.append("the top level of a 3-D temperature: ds.isel(DEPTH=0), then fields=")
+            hints.append("the top level of a 3-D temperature: ds.isel(depth=0), then fields=")
     return hints

@@ -81,10 +81,10 @@ def dequantify(ds: xr.Dataset) -> tuple[xr.Dataset, dict[Hashable, Any]]:
 
 def _plain(variable: xr.Variable, unit: Any) -> xr.Variable:
     data: Any = variable._data
-    if hasattr(data, "_meta"):  # dask of Quantities: strip each chunk, still lazily
-        data = data.map_blocks(_magnitude, dtype=data.dtype, meta=data._meta.magnitude)
-    else:
+    if hasattr(data, "magnitude"):
         data = data.magnitude
+    else:  # dask of Quantities: strip each chunk, still lazily
+        data = data.map_blocks(_magnitude, dtype=data.dtype, meta=data._meta.magnitude)
     attrs = {**variable.attrs, "units": cf_string(unit)}
     if f"{unit:D}".startswith("delta_degree_"):
         attrs["units_metadata"] = "temperature: difference"

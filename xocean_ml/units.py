@@ -241,8 +241,8 @@ def _is_square(unit: Any) -> bool:
 
 def _signature(unit: Any) -> dict[str, float]:
     """What must be equal to convert: base units, angles and decibels being no plain numbers."""
-    if f"{unit:D}" == "decibel":
-        return {"decibel": 1}
+    if "decibel" in f"{unit:D}":
+        return {f"{unit:D}": 1}
     root = registry().get_root_units(unit)[1]
     factors = dict(factors_of(f"{root:D}", "")[1])
     for plain in ("dimensionless", "count"):
