@@ -329,7 +329,7 @@ def compute(work: Tasks) -> Any:
     """The result of the only task, computed now."""
     from dask.delayed import Delayed
 
-    return Delayed((work.name, 0), work.graph).compute()
+    return Delayed((work.name, 0), work.graph, layer=work.name).compute()
 
 
 def constant(value: Any) -> Tasks:

@@ -527,7 +527,9 @@ class _Block:
             if eps is not None:
                 gain = np.cumsum(amount[:, 0] * eps, axis=0) if past is None else past
                 result = result + gain[:, None] * now.share
-            result = self.state[:, *tile] + result * job.state
+            # A state may be known where no increment was made: it is kept, land is its own NaN.
+            self.out[:, *tile] = self.state[:, *tile] + result * job.state
+            return
         self.out[:, *tile] = xp.where(now.valid, result, xp.nan)
 
     def result(self) -> Any:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,8 @@ def fit(
     from xocean_ml.smoothing.smooth import prepare
 
     ready = prepare(ds, "dong", {**options, "decay": "fit"}, fields=fields, also=also)
-    return chunked.compute(ready.node())
+    # Which ends are repaired depends on the call, so it is left open unless it was said.
+    return replace(Dong(**options), decay_days=chunked.compute(ready.node()).decay_days)
 
 
 def fitted_decay(model: Dong, work: Sequence[tuple[Any, Job]]) -> chunked.Tasks:

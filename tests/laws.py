@@ -1,0 +1,96 @@
+"""What the law tests need to know of an accessor: how to call it and on what.
+
+A new accessor joins by adding one `Case`; `tests/test_laws.py` then holds it to every law.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from samples import clean_increments
+
+from xocean_ml.smoothing import Dong
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way of calling an accessor.
+
+    Parameters
+    ----------
+    accessor : str
+        Name on the Dataset.
+    sample : callable
+        Makes a small in-memory Dataset on (time, depth, lat, lon), periodic in longitude.
+    variable : str
+        Variable that changes; its units are K or a rate or difference of K.
+    options : dict
+        Arguments of the call.
+    model : callable, optional
+        Makes a model that can be saved, for the save/load law.
+    tolerance : float
+        Relative: 1e-5 for networks, rounding for sums.
+    """
+
+    accessor: str
+    sample: Callable[[], xr.Dataset]
+    variable: str
+    options: dict[str, Any] = field(default_factory=dict)
+    model: Callable[[], Any] | None = None
+    tolerance: float = 1e-12
+
+    def __call__(self, ds: xr.Dataset, model: Any = None, **more: Any) -> xr.Dataset:
+        options = dict(self.options) | more
+        first = options.pop("model", None) if model is None else model
+        options.pop("model", None)
+        return getattr(ds, self.accessor)(first, **options)
+
+    def save_and_load(self, folder: Path) -> tuple[Any, Any]:
+        """A model and the same model read back."""
+        from xocean_ml import load
+
+        assert self.model is not None
+        model = self.model()
+        model.save(folder / "model.safetensors")
+        return model, load(folder / "model.safetensors")
+
+
+def _double() -> xr.Dataset:
+    ds = clean_increments(steps=60)
+    return ds.assign({n: ds[n].astype("f8") for n in ("increment", "spread")})
+
+
+def _state() -> xr.Dataset:
+    ds = _double()
+    attrs = {"standard_name": "sea_water_potential_temperature", "units": "K"}
+    attrs |= {"long_name": "analysis", "units_metadata": "temperature: on_scale"}
+    return ds.assign(analysis=(ds.increment.cumsum("time") + 280).assign_attrs(attrs))
+
+
+def _smooth(name: str, sample: Any = _double, variable: str = "increment", **options: Any) -> Any:
+    import pytest
+
+    options = {"model": "dong", "decay": "90D", "conserve": "YS"} | options
+    case = Case("ml_smooth", sample, variable, options, lambda: Dong(90.0))
+    return pytest.param(case, id=f"ml_smooth-{name}")
+
+
+CASES = [
+    _smooth("open", conserve=None),
+    _smooth("cell"),
+    _smooth("cell-spread", spread="spread"),
+    _smooth("column", conserve_over="column"),
+    _smooth("column-spread", conserve_over="column", spread="spread"),
+    _smooth("global", conserve_over="global"),
+    _smooth("global-spread", conserve_over="global", spread="spread"),
+    _smooth("running", conserve="running:1Y"),
+    _smooth("running-global", conserve="running:1Y", conserve_over="global"),
+    _smooth("fit", decay="fit"),
+    _smooth("state-open", _state, "analysis", mode="state", conserve=None),
+    _smooth("state-cell", _state, "analysis", mode="state"),
+    _smooth("state-global", _state, "analysis", mode="state", conserve_over="global"),
+]
