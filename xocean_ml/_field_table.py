@@ -207,7 +207,7 @@ _ROWS = [
         ("so", "vosaline", "PSAL"),
         level="depth",
         equivalence=_SALT,
-        trap="35 in 1e-3, psu and 1 is the same number",
+        trap="35 in 1e-3, psu and 1 is the same number; absolute (g/kg) needs gsw",
     ),
     Row(
         "absolute_salinity",
@@ -222,7 +222,7 @@ _ROWS = [
         ("sos",),
         level="surface",
         equivalence=_SALT,
-        trap="35 in 1e-3, psu and 1 is the same number",
+        trap="35 in 1e-3, psu and 1 is the same number; absolute (g/kg) needs gsw",
     ),
     *_both(
         Row(

@@ -40,12 +40,14 @@ def equivalence_of(row: Row, standard: str | None, units: str) -> Equivalence | 
 
 def units_fit(row: Row, standard: str | None, units: str, role: Role) -> bool:
     """Whether units have the dimension of a row's; UnitsError if they cannot be read."""
-    equivalence = equivalence_of(row, standard, units)
     for each in expected_units(row, standard):
+        # g/kg would convert to 1, but absolute salinity is no practical one.
+        absolute = each.startswith("g kg-1")
+        equivalence = None if absolute else row.equivalence
         plain = _converts(units, each, role, equivalence)
         rate = row.rates and is_rate(units, each, equivalence=equivalence)
-        tendency = bool(standard) and str(standard).startswith("tendency_of_")
-        change = bool(standard) and str(standard).startswith("change_over_time_in_")
+        tendency = str(standard).startswith("tendency_of_")
+        change = str(standard).startswith("change_over_time_in_")
         if (plain and not tendency) or (rate and not change):
             return True
     return False

@@ -216,14 +216,18 @@ def _times(a: Reading, b: Reading, power: int) -> str:
 
 def _convert_practical(a: Reading, b: Reading, role: Role) -> Conversion | None:
     """Practical salinity has no unit: numbers in psu, 1e-3 and 1 are the same."""
-    ureg = registry()
     for reading in (a, b):
         if reading.scale not in (1, 1e-3) and role != "variance":
             return None
-        parts = [name for name, _ in factors_of(f"{reading.unit:D}", "")[1]]
-        if any(p != "dimensionless" and not ureg.Unit(p).is_compatible_with("s") for p in parts):
+        # By name: g/kg would cancel to a plain number.
+        names = {name for name, _ in factors_of(f"{reading.unit:D}", "")[1]}
+        if not all(name == "dimensionless" or _is_time(name) for name in names):
             return None
     return _convert(Reading(1, a.expression), Reading(1, b.expression), role, None)
+
+
+def _is_time(name: str) -> bool:
+    return _signature(registry().Unit(name)) == {"second": 1}
 
 
 def _as_role(reading: Reading, role: Role) -> tuple[float, Any]:
