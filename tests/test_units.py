@@ -170,6 +170,7 @@ CONVERSIONS = [
 def test_conversion(source: str, target: str, role: units.Role, expected: tuple) -> None:
     convert = units.conversion(source, target, role)
     assert (convert.factor, convert.offset) == pytest.approx(expected, rel=1e-14)
+    assert type(convert.factor) is type(convert.offset) is float  # numpy's would widen float32
     back = units.conversion(target, source, role)
     assert (back.factor, back.offset) == pytest.approx(
         (convert.inverse().factor, convert.inverse().offset), rel=1e-12, abs=1e-12

@@ -95,7 +95,7 @@ def _magnitude(chunk: Any) -> Any:
     return getattr(chunk, "magnitude", chunk)
 
 
-def requantify(ds: xr.Dataset, units: Mapping[Hashable, Any]) -> xr.Dataset:
+def requantify(ds: xr.Dataset, units: Mapping[Any, Any]) -> xr.Dataset:
     """Make Quantities again of the variables that `dequantify` laid bare.
 
     Parameters

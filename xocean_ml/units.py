@@ -184,6 +184,8 @@ def _convert(
     """The conversion between two readings; None where the dimensions differ."""
     if a == b:
         return Conversion()
+    if "decibel" in a.expression + b.expression:  # a logarithm converts by no factor
+        return None
     if equivalence == "practical_salinity" or a.practical or b.practical:
         return _convert_practical(a, b, role)
     if equivalence == "liquid_water":
@@ -205,7 +207,11 @@ def _convert(
 
 
 def _tidy(number: float) -> float:
-    """Drop the last digit's noise that pint's chains of factors leave (0.09999999999999999)."""
+    """A Python float without the noise that pint's chains of factors leave in the last digit.
+
+    Not a numpy scalar, which would make float64 of float32 arrays.
+    """
+    number = float(number)
     short = float(f"{number:.12g}")
     return short if math.isclose(short, number, rel_tol=1e-15) else number
 
@@ -244,9 +250,7 @@ def _is_square(unit: Any) -> bool:
 
 
 def _signature(unit: Any) -> dict[str, float]:
-    """What must be equal to convert: base units, angles and decibels being no plain numbers."""
-    if "decibel" in f"{unit:D}":
-        return {f"{unit:D}": 1}
+    """What must be equal to convert: base units, an angle being no plain number."""
     root = registry().get_root_units(unit)[1]
     factors = dict(factors_of(f"{root:D}", "")[1])
     for plain in ("dimensionless", "count"):
