@@ -852,6 +852,12 @@ def test_a_quantified_dataset_is_found_too() -> None:
     assert fields.find(ds, "sea_surface_temperature").units == "degC"
 
 
+def test_names_that_are_no_strings_and_no_variables() -> None:
+    for ds in (xr.Dataset({3: ("x", [1.0], {"units": "K"})}), xr.Dataset()):
+        with pytest.raises(FieldNotFound):
+            fields.find(ds, "sea_surface_temperature")
+
+
 def test_table_shows_every_row() -> None:
     table = fields.table()
     assert list(table.index) == list(ROWS)

@@ -322,6 +322,23 @@ def test_requantify_takes_the_units_that_are_written_now() -> None:
     assert "d" not in back
 
 
+def test_requantify_by_names_alone() -> None:
+    ds = xr.Dataset(
+        {
+            "s": ("x", [35.0], {"units": "psu"}),
+            "d": ("x", [1.0], {"units": "degC", "units_metadata": "temperature: difference"}),
+            "plain": ("x", [1.0]),
+        }
+    )
+    back = units.requantify(ds, ["s", "d", "plain", "absent"])
+    assert f"{back.s.data.units:D}" == "permille"
+    assert back.s.data.magnitude == 35.0
+    assert f"{back.d.data.units:D}" == "delta_degree_Celsius"
+    assert isinstance(back.plain.data, np.ndarray)
+    with pytest.raises(UnitsError):
+        units.requantify(ds.assign(d=ds.d.assign_attrs(units="nonsense")), ["d"])
+
+
 def test_plain_dataset_passes() -> None:
     ds = xr.Dataset({"t": ("x", [1.0], {"units": "K"})})
     plain, kept = units.dequantify(ds)

@@ -37,9 +37,12 @@ _SHOWN = 20
 
 def found_lines(ds: xr.Dataset, row: Row) -> str:
     """The Dataset's variables, those whose units fit the row first."""
-    names = [str(n) for n, v in ds.data_vars.items() if metadata.is_numeric(v.variable)]
-    if row.role == "weight":
-        names += [str(n) for n, v in ds.coords.items() if metadata.is_numeric(v.variable)]
+    everywhere = ds.variables if row.role == "weight" else ds.data_vars
+    names = [
+        name
+        for name in everywhere
+        if isinstance(name, str) and metadata.is_numeric(ds.variables[name])
+    ]
     names.sort(key=lambda name: not can_be(ds, row, name))
     lines = [_line(name, ds.variables[name]) for name in names[:_SHOWN]]
     if len(names) > _SHOWN:
@@ -57,9 +60,11 @@ def not_found(ds: xr.Dataset, row: Row, role: Role | None) -> FieldNotFound:
         looked += f" in {row.units[0]}" if row.units else ""
     # A variable that says it is something else is not proposed, nor one of many.
     fitting = [
-        str(name)
-        for name, variable in ds.data_vars.items()
-        if can_be(ds, row, str(name)) and metadata.standard_name(variable.variable)[0] is None
+        name
+        for name in ds.data_vars
+        if isinstance(name, str)
+        and can_be(ds, row, name)
+        and metadata.standard_name(ds.variables[name])[0] is None
     ]
     paste = f"fields={{{row.key!r}: {(fitting[0] if len(fitting) == 1 else 'NAME')!r}}}"
     hints = "".join(f"\n    {hint}" for hint in _hints(ds, row, role))

@@ -216,7 +216,9 @@ def find_counts(ds: xr.Dataset, found: Found | None = None) -> Found | None:
 
 
 def _numbers(ds: xr.Dataset) -> Iterable[tuple[str, xr.Variable]]:
-    return ((str(n), v) for n, v in ds.variables.items() if metadata.is_numeric(v))
+    return (
+        (n, v) for n, v in ds.variables.items() if isinstance(n, str) and metadata.is_numeric(v)
+    )
 
 
 def _modified(

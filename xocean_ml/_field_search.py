@@ -148,9 +148,10 @@ def candidates_of(ds: xr.Dataset, row: Row) -> dict[str, xr.Variable]:
     """Variables of numbers that are no statistic, error or flag of something."""
     names = ds.variables if row.role == "weight" else ds.data_vars
     return {
-        str(name): ds.variables[name]
+        name: ds.variables[name]
         for name in names
-        if metadata.is_numeric(ds.variables[name])
+        if isinstance(name, str)
+        and metadata.is_numeric(ds.variables[name])
         and metadata.standard_name(ds.variables[name])[1] is None
         and not metadata.is_statistic(ds.variables[name])
     }

@@ -6,12 +6,12 @@ dask drops or breaks Quantities silently, so none may enter its graph.
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import xarray as xr
 
-from xocean_ml._unit_strings import cf_string, linear, read
+from xocean_ml._unit_strings import cf_string, linear, read, registry
 
 __all__ = ["dequantify", "requantify", "units_of"]
 
@@ -95,27 +95,31 @@ def _magnitude(chunk: Any) -> Any:
     return getattr(chunk, "magnitude", chunk)
 
 
-def requantify(ds: xr.Dataset, units: Mapping[Any, Any]) -> xr.Dataset:
+def requantify(ds: xr.Dataset, units: Mapping[Any, Any] | Iterable[Hashable]) -> xr.Dataset:
     """Make Quantities again of the variables that `dequantify` laid bare.
 
     Parameters
     ----------
     ds : Dataset
-        Plain; variables may have been converted or dropped since, their ``units`` attribute holds.
-    units : mapping of name to pint unit
+        Plain; variables may have been converted or dropped since: their ``units`` attribute holds.
+    units : mapping of name to pint unit, or names alone
         As `dequantify` gave it. A variable whose attribute still spells that unit gets the very
-        unit (and registry) back.
+        unit (and registry) back; names alone take the attribute and the application registry. A
+        name that the Dataset lacks, or that has no units at all, is passed over.
 
     Returns
     -------
     Dataset
         Quantified; an indexed coordinate gets a `pint_xarray.PintIndex`.
     """
-    for name in units:
+    known = units if isinstance(units, Mapping) else dict.fromkeys(units)
+    for name, before in known.items():
         if name not in ds.variables:
             continue
         variable = ds.variables[name]
-        unit, scale = _unit_again(variable, units[name])
+        if before is None and "units" not in variable.attrs:
+            continue
+        unit, scale = _unit_again(variable, before)
         data = variable.data * scale if scale != 1 else variable.data
         attrs = {k: v for k, v in variable.attrs.items() if k != "units"}
         if name in ds.xindexes:
@@ -129,14 +133,15 @@ def requantify(ds: xr.Dataset, units: Mapping[Any, Any]) -> xr.Dataset:
     return ds
 
 
-def _unit_again(variable: xr.Variable, unit: Any) -> tuple[Any, float]:
+def _unit_again(variable: xr.Variable, before: Any) -> tuple[Any, float]:
     """The unit that the attributes tell now, the old one if it is still so spelled; and a scale."""
     text = variable.attrs.get("units")
-    if text is None or text == cf_string(unit):
-        return unit, 1.0
+    if before is not None and text in (None, cf_string(before)):
+        return before, 1.0
+    ureg = registry() if before is None else before._REGISTRY
     reading = read(str(text))
     if (reading.scale, reading.expression) == (1e-3, ""):
-        return unit._REGISTRY.Unit("permille"), 1.0
+        return ureg.Unit("permille"), 1.0
     difference = variable.attrs.get("units_metadata") == "temperature: difference"
     new = linear(reading.unit) if difference else reading.unit
-    return unit._REGISTRY.Unit(f"{new:D}"), reading.scale
+    return ureg.Unit(f"{new:D}"), reading.scale

@@ -195,7 +195,7 @@ def _known(name: str, shouted: bool, text: str) -> str:
     # Symbols mean other things in lower case (Pa, K, S), words do not.
     for spelling in (name, lower) if len(name) > 3 else (name,):
         if spelling in registry():
-            return spelling
+            return str(registry().get_name(spelling))
     raise _unreadable(text, name)
 
 
