@@ -199,6 +199,16 @@ def test_closure(weighted: bool) -> None:
     np.testing.assert_allclose(smoothing(0.9 * abs(raw), abs(raw), **kwargs).closure_residual, 0.1)
 
 
+def test_closure_of_a_window_in_which_nothing_was_observed() -> None:
+    raw = abs(noise(years=20)).where(noise(years=20).time.dt.year != 1961, 0)
+    moved = raw + xr.where(raw.time.dt.year == 1961, 0.5, 0)
+    usual = raw.groupby("time.year").sum().where(lambda amount: amount > 0).mean("year")
+    expected = (12 * 0.5 / usual).max("column")
+    got = smoothing(moved, raw, conserve="YS", bootstrap=0).closure_residual
+    np.testing.assert_allclose(got.sel(era="all"), expected)
+    assert float(smoothing(raw, raw, conserve="YS", bootstrap=0).closure_residual.max()) == 0
+
+
 def test_edges_stand_out_by_the_steps_that_were_put_there() -> None:
     raw = noise()
     stairs = xr.zeros_like(raw) + np.arange(raw.sizes["time"]).reshape(-1, 1, 1) * 1.0

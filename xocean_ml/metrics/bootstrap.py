@@ -89,8 +89,9 @@ def _total(name: str, value: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
 
 def _quantiles(values: np.ndarray, tails: list[float]) -> np.ndarray:
+    values = np.where(np.isfinite(values), values, np.nan)
     out = np.full((len(tails), *values.shape[:-1]), np.nan)
-    known = np.isfinite(values).any(axis=-1)
+    known = ~np.isnan(values).all(axis=-1)
     if known.any():
         out[:, known] = np.nanquantile(values[known], tails, axis=-1)
     return out

@@ -214,7 +214,8 @@ SCORES: dict[str, Score] = {
         "relative closure residual",
         "1",
         "largest, over windows and series, of |sum m (smoothed - raw)| / sum |m raw| with m the "
-        "weights; a window belongs to the era in which it begins",
+        "weights (where the raw are all zero: over that sum's mean of the series' other windows); "
+        "a window belongs to the era in which it begins",
         ("max_closure",),
         lambda residual: np.where(residual < 0, np.nan, residual),
     ),

@@ -225,6 +225,9 @@ def _closure(x: Sums, mass: np.ndarray, plan: Plan) -> np.ndarray:
     amount = np.add.reduceat(mass * np.abs(x["raw"]), starts, axis=0)
     left = np.abs(np.add.reduceat(mass * (x["smoothed"] - x["raw"]), starts, axis=0))
     present = np.add.reduceat(mass, starts, axis=0) > 0
+    # A window in which nothing was observed has no amount of its own: take the usual one.
+    usual = amount.sum(axis=0) / np.maximum((amount > 0).sum(axis=0), 1)
+    amount = np.where(amount > 0, amount, usual)
     ratio = np.divide(left, amount, out=np.where(left > 0, np.inf, 0.0), where=amount > 0)
     ratio = np.where(present, ratio, -1.0)
     bands = np.stack([ratio[:, levels].max(axis=1) for levels in plan.bands.values()])
