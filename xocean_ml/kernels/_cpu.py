@@ -34,7 +34,7 @@ State = tuple[Any, Any, Any, Any, Any]  # bins, limbs, carries, counts, flags: s
 Row = Any  # a contiguous 1-D array
 
 
-_jit = numba.njit(nogil=True, cache=True, error_model="numpy")
+_jit: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
@@ -45,7 +45,7 @@ def _bits(number: float) -> int:
 @_jit
 def _bin_of(bits: int) -> int:
     """Return the lowest bin that holds a product with these bits of its absolute value."""
-    return max(0, (bits >> 52) - 29) // BITS
+    return max(0, (bits >> 52) - 28) // BITS
 
 
 @_jit

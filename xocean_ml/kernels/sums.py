@@ -2,12 +2,13 @@
 
 A sum of products p = w x (rounded to float64) keeps its terms on an absolute grid of quanta
 Q_b = 2^(40 b - 1074), b = 0, 1, ... An element's *bin* b is the lowest for which every
-|p| < 2^120 Q_b. Each term is rounded to multiples of Q_{b+2}, the rest to Q_{b+1}, the rest of that
-to Q_b, and each of the three *limbs* counts its quanta in integers. Integer sums are associative,
-and a limb does not depend on what was kept below it: so raising the bin only drops the lowest
-limbs, and the state is a function of the set of terms, not of chunks, threads or merge order.
+|p| < Q_{b+3} / 2. Each term is rounded to a multiple of Q_{b+2}, the rest to one of Q_{b+1}, the
+rest of that to one of Q_b; each of the three *limbs* counts its quanta in integers. Integer sums
+are associative. And a limb does not depend on those below it, nor has a term anything to give to
+those above: so raising the bin only drops the lowest limbs. The state is thus a function of the
+set of terms, whatever the chunks, threads and order of merging.
 
-At least 80 bits below the largest term are kept, so N terms err by at most N 2^-81 max|p|, beside
+At least 79 bits below the largest term are kept, so N terms err by at most N 2^-80 max|p|, beside
 the rounding of the products. After J. Demmel and H. D. Nguyen, "Parallel reproducible summation",
 IEEE Trans. Comput. 64, 2060-2070 (2015), with integers in place of their floating accumulators.
 """
@@ -141,6 +142,13 @@ class Sums:
         rank = len(self.shape)
         return self._each(lambda array, tail: array.transpose((*order, rank)[: rank + len(tail)]))
 
+    def place(self, part: Sums, rows: Any, first: int) -> Sums:
+        """Write `part` over some rows of 2-D sums, from column `first` on; return self."""
+        columns = slice(first, first + part.shape[1])
+        for each in fields(self):
+            getattr(self, each.name)[rows, columns] = getattr(part, each.name)
+        return self
+
     def _each(self, change: Callable[[Any, tuple[int, ...]], Any]) -> Sums:
         """Apply `change(array, trailing shape)` to every field."""
         rank = len(self.shape)
@@ -209,11 +217,7 @@ def segment_sums(
     weights = pad_weights(xp.asarray(1.0 if weights is None else weights), values.shape)
     steps, n_segments = _segments(segments, n_segments, values.shape[time])
     layout = Layout.of(values, weights, time, reduced)
-    if xp is np:
-        from ._cpu import sums
-    else:
-        from ._cuda import sums
-    flat = sums(values, weights, steps, n_segments, layout, absolute, threads)
+    flat = _target(xp)(values, weights, steps, n_segments, layout, absolute, threads)
     kept = [each for each in range(values.ndim) if each != time and each not in reduced]
     by_memory = flat.reshape(n_segments, *(values.shape[each] for each in layout.kept))
     return by_memory.transpose([0, *(1 + layout.kept.index(each) for each in kept)])
@@ -226,6 +230,17 @@ def _module(array: Any) -> Any:
     import cupy
 
     return cupy
+
+
+def _target(xp: Any) -> Callable[..., Sums]:
+    """Return the kernels for the array module `xp`, compiled when first called."""
+    if xp is np:
+        from ._cpu import sums
+
+        return sums
+    from ._cuda import sums as sums_on_device
+
+    return sums_on_device
 
 
 def _axes(rank: int, axis: int, reduce: int | Sequence[int]) -> tuple[int, tuple[int, ...]]:
