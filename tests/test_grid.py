@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pkgutil
+from collections.abc import Callable
 from pathlib import Path
 
 import dask
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from samples import clean_increments
 
 from xocean_ml import grid
-from xocean_ml.errors import GridError
+from xocean_ml.errors import GridError, UnitsError
 
 SPHERE = 4 * np.pi * grid.EARTH_RADIUS**2
 CALENDARS = ["standard", "proleptic_gregorian", "noleap", "360_day", "julian"]
@@ -43,6 +45,11 @@ class Untouchable:
             raise AssertionError("computed")
 
         self.array = da.zeros(shape, chunks=1).map_blocks(explode, dtype=float, meta=np.empty(0))
+
+
+def test_no_module_hides_a_public_name() -> None:
+    """`grid.axes` is the function, whichever modules of the package were imported."""
+    assert not {module.name for module in pkgutil.iter_modules(grid.__path__)} & set(grid.__all__)
 
 
 # ------------------------------------------------------------------------------------- axes
@@ -178,6 +185,8 @@ DEPTHS = {
     "height": ([-30.0, -10.0], {"units": "meters", "standard_name": "height"}, [30, 10]),
     "below zero, untold": ([-1.0, -2.0], {"units": "m"}, [1, 2]),
     "METERS": ([0.0, 10.0], {"units": "METERS", "positive": "down"}, [0, 10]),
+    "feet": ([0.0, 10.0], {"units": "ft"}, [0, 3.048]),
+    "whole numbers without sign": (np.array([0, 5], "u2"), {"positive": "up"}, [0, -5]),
     "kilometres": ([0.1, 1.0], {"units": "km", "axis": "Z"}, [100, 1000]),
     "a usual name alone": ([5.0, 10.0], {}, [5, 10]),
 }
@@ -448,13 +457,23 @@ def test_curvilinear_area_over_the_pole() -> None:
     np.testing.assert_allclose(grid.cell_area(ds) * scale**2, side**2, rtol=2e-3)
 
 
-@pytest.mark.parametrize("units", ["m2", "m^2", "km2", ""])
-def test_given_area_wins(units: str) -> None:
-    factor = 1e6 if units == "km2" else 1
+@pytest.mark.parametrize(
+    ("units", "factor"), [("m2", 1), ("m^2", 1), ("km2", 1e6), ("centimeter^2", 1e-4), ("", 1)]
+)
+def test_given_area_wins(units: str, factor: float) -> None:
     ds = regular(2, 3).assign(areacello=(("lat", "lon"), np.full((2, 3), 5.0), {"units": units}))
     area = grid.cell_area(ds)
-    np.testing.assert_array_equal(area, 5 * factor)
+    np.testing.assert_allclose(area, 5 * factor, rtol=1e-15)
     assert ds.areacello.attrs == {"units": units}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("areacello", grid.cell_area), ("e3t", grid.cell_thickness)]
+)
+def test_given_sizes_in_foul_units(name: str, size: Callable[[xr.Dataset], xr.DataArray]) -> None:
+    ds = regular(2, 3).assign({name: (("lat", "lon"), np.ones((2, 3)), {"units": "K"})})
+    with pytest.raises(UnitsError, match=f"{name}: units 'K' cannot be converted"):
+        size(ds)
 
 
 def test_given_scale_factors() -> None:
@@ -493,9 +512,41 @@ def test_thickness_sums_to_the_depth_range(steps: list[float], upside_down: bool
 def test_thickness_from_bounds_and_given() -> None:
     ds = clean_increments(2)
     np.testing.assert_array_equal(grid.cell_thickness(ds), [10, 20, 40])
-    ds["thkcello"] = ds.increment * 0 + 2
+    ds["thkcello"] = xr.full_like(ds.increment, 200).assign_attrs(units="cm")
     given_thickness = grid.cell_thickness(ds)
     assert given_thickness.dims == ds.increment.dims
+    np.testing.assert_allclose(given_thickness, 2)
+    assert given_thickness.attrs["units"] == "m"
+
+
+def test_thickness_from_bounds_named_by_custom() -> None:
+    ds = xr.Dataset(
+        {"lev_bounds": (("lev", "bnds"), [[0.0, 1.0], [1.0, 7.0]])},
+        {"lev": ("lev", [0.5, 3.0], {"units": "km"})},
+    )
+    np.testing.assert_allclose(grid.cell_thickness(ds), [1e3, 6e3])
+
+
+def test_thickness_of_a_level_above_the_surface() -> None:
+    """A free surface at 1 m: edges of both signs keep their distance."""
+    ds = xr.Dataset(
+        {"z_bnds": (("z", "bnds"), [[1.0, -5.0], [-5.0, -20.0]])},
+        {"z": ("z", [-2.0, -12.0], {"units": "m"})},
+    )
+    np.testing.assert_allclose(grid.cell_thickness(ds), [6, 15])
+
+
+@pytest.mark.parametrize(("units", "factor"), [("dbar", 1), ("hPa", 100)])
+def test_thickness_between_pressures(units: str, factor: float) -> None:
+    import gsw
+
+    edges = np.array([0.0, 10.0, 2000.0, 6000.0])
+    ds = xr.Dataset(
+        {"pres_bnds": (("pres", "bnds"), np.stack([edges[:-1], edges[1:]], 1) * factor)},
+        {"pres": ("pres", [5 * factor, 1e3 * factor, 4e3 * factor], {"units": units}), "lat": 45.0},
+    )
+    expected = -np.diff(gsw.z_from_p(edges, 45.0))
+    np.testing.assert_allclose(grid.cell_thickness(ds), expected)
 
 
 def test_thickness_needs_depths() -> None:

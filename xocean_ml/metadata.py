@@ -6,7 +6,6 @@ The input and its dictionaries are never shared or modified.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from itertools import combinations
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from .errors import GridError
+from ._unit_strings import read
+from .errors import GridError, UnitsError
 from .spec import Role
 
 __all__ = ["describe", "finish", "history_line"]
@@ -35,9 +35,6 @@ _STORAGE = frozenset(
 _REFERENCES = frozenset(
     {"bounds", "climatology", "ancillary_variables", "cell_measures", "formula_terms"}
     | {"coordinates", "grid_mapping"}
-)
-_TEMPERATURE = re.compile(
-    r"k|(deg(ree)?s?|°)[ _.]?(c|k|f|celsius|kelvin|fahrenheit)|celsius|kelvin|fahrenheit"
 )
 _BUILT_NAMES = {
     "spread": "standard deviation of {}",
@@ -115,12 +112,19 @@ def _filled(value: Any) -> bool:
 def _units_metadata(role: Role, units: str) -> str:
     if role in {"count", "weight"}:
         return ""
-    whole = units.strip().lower()
-    if _TEMPERATURE.fullmatch(whole) or units.strip() == "C":
-        return "temperature: on_scale" if role == "state" else "temperature: difference"
+    dimension = _dimension("degC" if units.strip() == "C" else units)
+    if "[temperature]" not in dimension:
+        return ""
     # 'K s-1', 'K2': never on a scale, whatever the field is
-    factors = re.split(r"[\s.*/]+", re.sub(r"\^|\*\*|[-+]?\d+(?=[\s.*/]|$)", "", whole))
-    return "temperature: difference" if any(map(_TEMPERATURE.fullmatch, factors)) else ""
+    on_scale = role == "state" and dimension == {"[temperature]": 1}
+    return "temperature: on_scale" if on_scale else "temperature: difference"
+
+
+def _dimension(units: str) -> dict[str, float]:
+    try:
+        return dict(read(units).unit.dimensionality)
+    except UnitsError:  # what cannot be read is handed on as it is
+        return {}
 
 
 def history_line(what: str, **facts: Any) -> str:
