@@ -534,6 +534,16 @@ def test_error_at_the_noise_of_a_setting_is_its_own(sweep: xr.Dataset) -> None:
     assert at_noise(sweep, 5.0).isnull().all()
 
 
+def test_a_sweep_that_turns_back_counts_with_its_smaller_error() -> None:
+    dims = ("smoother", "parameter")
+    turned = xr.Dataset(
+        {"noise_ratio": (dims, [[0.4, 0.1, 0.4]]), "rmse": (dims, [[3.0, 1.0, 2.0]])}
+    )
+    np.testing.assert_allclose(at_noise(turned, 0.2), 1.5)
+    np.testing.assert_allclose(at_noise(turned, 0.4), 2)
+    assert at_noise(turned, 0.05).isnull().all()
+
+
 def test_a_biased_method_is_outside_and_a_good_one_inside(sweep: xr.Dataset) -> None:
     assert not inside(sweep, "biased").sel(era="all").any()
     assert inside(sweep, "whittaker").sel(era="all").any("parameter").all()

@@ -53,14 +53,19 @@ def draw_frontier(ax: Axes, frontier: xr.Dataset, score: xr.Dataset | None) -> N
 
 
 def _log(ax: Axes, axis: str) -> None:
-    """Logarithmic, with a few plain numbers."""
-    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+    """Logarithmic with a few plain numbers, where there is a decade to show."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+    line = getattr(ax, f"{axis}axis")
+    values = np.concatenate([getattr(each, f"get_{axis}data")() for each in ax.lines])
+    values = values[np.isfinite(values) & (values > 0)]
+    decades = np.log10(values.max() / values.min()) if values.size else 0.0
+    if decades < 0.6:
+        line.set_major_locator(MaxNLocator(4))
+        return
     getattr(ax, f"set_{axis}scale")("log")
     ax.margins(0.08)
-    line = getattr(ax, f"{axis}axis")
-    span = np.log10(np.divide(*reversed(getattr(ax, f"get_{axis}lim")())))
-    line.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if span < 2 else (1.0,)))
+    line.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2 else (1.0,)))
     line.set_major_formatter(StrMethodFormatter("{x:g}"))
     line.set_minor_formatter(NullFormatter())
 

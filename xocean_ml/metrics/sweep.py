@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +16,8 @@ __all__ = ["at_noise", "frontier", "inside"]
 
 Method: TypeAlias = Callable[[float], xr.DataArray] | Sequence[tuple[float, xr.DataArray]]
 """A smoother as a function of its parameter, or its results as (parameter, smoothed) pairs."""
+
+_SILENCE = 1e-300  # stands for no noise at all, which has no logarithm
 
 
 def frontier(
@@ -105,6 +108,9 @@ def _sweep(
 def at_noise(frontier: xr.Dataset, noise_ratio: float | xr.DataArray) -> xr.DataArray:
     """Return each method's error at equal noise, interpolated along its sweep.
 
+    Between neighbouring parameters the error is taken as linear in the logarithm of the noise;
+    where a sweep crosses the noise twice, its smaller error counts.
+
     Parameters
     ----------
     frontier : Dataset
@@ -126,7 +132,7 @@ def at_noise(frontier: xr.Dataset, noise_ratio: float | xr.DataArray) -> xr.Data
     ...     }
     ... )
     >>> at_noise(sweep, 0.2).values.round(3)
-    array([1.5])
+    array([1.369])
     """
     out = xr.apply_ufunc(
         _interpolate,
@@ -141,15 +147,15 @@ def at_noise(frontier: xr.Dataset, noise_ratio: float | xr.DataArray) -> xr.Data
 
 
 def _interpolate(noise: np.ndarray, error: np.ndarray, wanted: float) -> float:
+    """Smallest error where the sweep, straight between its points, crosses the wanted noise."""
     known = np.isfinite(noise) & np.isfinite(error)
-    if not known.any():
-        return np.nan
-    order = np.argsort(noise[known])
-    x, y = noise[known][order], error[known][order]
-    # A point's own noise may differ from itself by rounding only: it is not outside its sweep.
-    if not x[0] * (1 - 1e-12) <= wanted <= x[-1] * (1 + 1e-12):
-        return np.nan
-    return float(np.interp(wanted, x, y))
+    x, y = np.log(np.maximum(noise[known], _SILENCE)), error[known]
+    at = np.log(max(wanted, _SILENCE))
+    found = [last for near, last in zip(x, y, strict=True) if abs(near - at) < 1e-12]
+    for (x0, y0), (x1, y1) in pairwise(zip(x, y, strict=True)):
+        if (x0 - at) * (x1 - at) < 0:
+            found.append(y0 + (y1 - y0) * (at - x0) / (x1 - x0))
+    return float(min(found, default=np.nan))
 
 
 def inside(frontier: xr.Dataset, method: str) -> xr.DataArray:
@@ -175,7 +181,7 @@ def inside(frontier: xr.Dataset, method: str) -> xr.DataArray:
     >>> sweep = xr.Dataset(
     ...     {
     ...         "noise_ratio": (("smoother", "parameter"), [[0.1, 0.3], [0.2, 0.4]]),
-    ...         "rmse": (("smoother", "parameter"), [[2.0, 1.0], [1.4, 1.2]]),
+    ...         "rmse": (("smoother", "parameter"), [[2.0, 1.0], [1.3, 1.2]]),
     ...     },
     ...     coords={"smoother": ["rival", "mine"]},
     ... )
