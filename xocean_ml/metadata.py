@@ -112,6 +112,7 @@ def _filled(value: Any) -> bool:
 def _units_metadata(role: Role, units: str) -> str:
     if role in {"count", "weight"}:
         return ""
+    # C is the coulomb, but no field of the ocean has charges
     dimension = _dimension("degC" if units.strip() == "C" else units)
     if "[temperature]" not in dimension:
         return ""
