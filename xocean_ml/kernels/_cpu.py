@@ -38,7 +38,7 @@ _jit: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
 @_jit
-def _bits(number: float) -> int:
+def _bits(number: float) -> Any:
     return np.float64(number).view(np.int64)
 
 
