@@ -9,7 +9,8 @@ import pytest
 import xarray as xr
 from scipy.signal import lfilter
 
-from xocean_ml.smoothing.dong import Dong, backward, days_of
+from xocean_ml.kernels.columns import backward
+from xocean_ml.smoothing.dong import Dong, days_of
 from xocean_ml.smoothing.steps import Steps
 
 
@@ -107,7 +108,7 @@ def test_missing_steps_keep_nothing_and_lose_nothing():
 
 def test_a_part_of_the_record_with_its_inflow_is_the_whole():
     rng = np.random.default_rng(5)
-    d, valid = rng.normal(size=(40, 6)), rng.random((40, 6)) < 0.9
+    d, valid = rng.normal(size=(40, 1, 6)), rng.random((40, 1, 6)) < 0.9
     d = np.where(valid, d, 0.0)
     days = rng.uniform(1, 5, 40).cumsum()
     steps = Steps(days - days[0], np.full(40, 3.0))
@@ -120,8 +121,9 @@ def test_a_part_of_the_record_with_its_inflow_is_the_whole():
 
 
 def test_flux_is_the_running_sum_of_smoothed_minus_raw():
-    d = np.random.default_rng(6).normal(size=(40, 3))
-    smoothed, flux, _ = backward(d, np.ones(d.shape, bool), np.r_[0.0, np.full(39, 0.8)])
+    d = np.random.default_rng(6).normal(size=(40, 1, 3))
+    passed = np.r_[0.0, np.full(39, 0.8)]
+    smoothed, flux, _ = backward(d, np.ones(d.shape, bool), passed, np.zeros((1, 3)))
     np.testing.assert_allclose((smoothed - d).cumsum(axis=0), flux, atol=1e-14)
 
 

@@ -69,9 +69,34 @@ class Windows:
         """Number of windows."""
         return int(self.segments.max()) + 1
 
+    @cached_property
+    def first(self) -> np.ndarray:
+        """First step of each window."""
+        return np.flatnonzero(np.diff(self.segments, prepend=-1))
+
     def sums(self, values: Any) -> Any:
         """Sum over each window: (time, columns) to (windows, columns)."""
-        return _window_sums(values, np.flatnonzero(np.diff(self.segments, prepend=-1)))
+        return _window_sums(values, self.first)
+
+    def apply(self, operator: Any, missing: Any) -> Any:
+        """`operator` times `missing`: only a window and its neighbours count.
+
+        Parameters
+        ----------
+        operator : array, (time, windows)
+            As `operator` gives it.
+        missing : array, (windows, columns)
+
+        Returns
+        -------
+        array, (time, columns)
+        """
+        xp = namespace(missing)
+        found = xp.empty((operator.shape[0], missing.shape[1]))
+        for window, (start, stop) in enumerate(pairwise([*self.first, len(self.segments)])):
+            near = slice(max(window - 1, 0), window + 2)
+            xp.matmul(operator[start:stop, near], missing[near], out=found[start:stop])
+        return found
 
     def correct(self, missing: Any, weights: Any, cheap: Any = None) -> Any:
         """The correction that adds what is missing.
@@ -91,7 +116,7 @@ class Windows:
             :math:`e`, to be added to the values.
         """
         if cheap is None and weights.shape[1] == 1:
-            return self.operator(weights) @ missing
+            return self.apply(self.operator(weights), missing)
         return _Cost.of(self.segments, weights, cheap).correction(missing)
 
     def operator(self, weights: Any) -> Any:

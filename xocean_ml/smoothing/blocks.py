@@ -1,28 +1,26 @@
-"""What runs inside a task: plain arrays in, plain arrays out.
+"""What runs inside a task: predict, sum, close. Plain arrays in, plain arrays out.
 
-A block is brought to the shape (time, reduced, kept): `reduced` are the cells over which a sum is
-conserved together (one for "cell", the levels for "column", all of space for "global"), `kept`
-all other cells. Everything is float64; memory is bounded by working through `kept` in tiles.
+Either one task does it all (`smooth_whole`), or sums go over several blocks and there are two
+phases (`measure`, then `correct`) with a merging of sums in between.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from xocean_ml.chunked import Place
-from xocean_ml.device import is_cuda, namespace, on_device, to_numpy
 from xocean_ml.errors import ValuesError
+from xocean_ml.kernels import columns
 from xocean_ml.kernels.closure import Running, Windows
 from xocean_ml.kernels.sums import Sums, segment_sums
 from xocean_ml.persist import revive
-from xocean_ml.smoothing.steps import Steps
+from xocean_ml.smoothing.tiles import Block, Columns, Job, Tile
 
 __all__ = [
-    "Job",
     "Solved",
     "correct",
     "measure",
@@ -33,71 +31,6 @@ __all__ = [
     "solve",
     "window_total",
 ]
-
-TILE = 1 << 20
-"""Values per tile of working memory: a few of these in float64 stay in cache and out of trouble."""
-
-
-Tile = tuple[slice, slice]
-"""Slices of (reduced, kept)."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """All that the tasks of one variable have in common.
-
-    Parameters
-    ----------
-    name : str
-        Variable, for messages.
-    dims : tuple of str
-        Dimensions of the variable, in its order.
-    time : int
-        Axis of time.
-    reduced : tuple of int
-        Axes over which a sum is conserved together.
-    exact : bool
-        Whether sums go over several blocks of space.
-    steps : Steps
-        Times.
-    closure : Windows or Running or None
-        How sums over time are kept.
-    factor : float
-        From the variable's units to the model's.
-    moving_weights : bool
-        Whether the weights vary in time.
-    state : float or None
-        If the smoothed state is asked for: from the model's units to the state's.
-    extras : tuple of str
-        Which inputs follow the increments: "spread", "weights", "state".
-    carried : bool
-        Whether time comes in parts.
-    dtype : dtype
-        Of the result.
-    device : str
-        Where to compute: "cpu", "cuda", "cuda:N".
-    """
-
-    name: str
-    dims: tuple[str, ...]
-    time: int
-    reduced: tuple[int, ...]
-    exact: bool
-    steps: Steps
-    closure: Windows | Running | None
-    factor: float = 1.0
-    moving_weights: bool = False
-    state: float | None = None
-    extras: tuple[str, ...] = ()
-    carried: bool = False
-    dtype: np.dtype = field(default_factory=lambda: np.dtype("float64"))
-    device: str = "cpu"
-
-    @property
-    def order(self) -> tuple[int, ...]:
-        """Axes in the order time, reduced, kept."""
-        first = (self.time, *self.reduced)
-        return (*first, *(a for a in range(len(self.dims)) if a not in first))
 
 
 @dataclass(frozen=True)
@@ -141,35 +74,32 @@ class Part:
 def smooth_whole(place: Place, increments: Any, *extras: Any, job: Job, model: Any) -> Any:
     """Predict, sum and close in one task: time and the reduced axes are whole in the block."""
     model = revive(model)
-    block = _Block(place, increments, extras, job)
+    block = Block(place, increments, extras, job)
     for tile in block.tiles():
         part = block.take(tile)
         smoothed, flux, _ = model.smooth(part.amounts, part.valid, job.steps, slice(None))
-        eps = None
-        if job.closure is not None:
-            eps = _close(part, smoothed, job)
+        eps = None if job.closure is None else _close(part, smoothed, block)
         block.put(tile, part, smoothed, flux, eps)
     return block.result()
 
 
-def _close(part: _Tile, smoothed: Any, job: Job) -> Any:
+def _close(part: Columns, smoothed: Any, block: Block) -> Any:
     """Correction per unit of share, (time, kept), for sums that are whole in the tile."""
-    closure = job.closure
-    assert closure is not None
-    xp = namespace(smoothed)
-    missing = closure.sums(((part.amounts - smoothed) * part.weights).sum(axis=1))
-    amount = xp.asarray(job.steps.amount)[:, None]
-    lever = (part.valid * (part.weights * part.share)).sum(axis=1) * amount
-    if part.cheap is not None or not isinstance(closure, Windows):
-        return closure.correct(missing, lever, part.cheap)
+    closure = _closure_of(block.job)
+    xp, amount = block.xp, block.amount[:, None]
+    missing = columns.window_sums(part.amounts, smoothed, part.weights, closure.segments)
+    steady = columns.steady(part.valid)
+    if part.cheap is not None or part.weights.shape[0] > 1 or not isinstance(closure, Windows):
+        return closure.correct(missing, part.lever() * amount, part.cheap)
     # A column that is complete, or land at the same levels at every step, has the weights of all
     # others up to a factor: one small matrix serves them all.
-    steady = (part.valid == part.valid[:1]).all(axis=(0, 1)) & (part.weights.shape[0] == 1)
-    scale = xp.where(lever[0] > 0, lever[0] / amount[0], 1.0)
-    eps = closure.operator(amount) @ (missing / scale)
+    scale = (part.valid[0] * part.weights[0] * part.share).sum(axis=0)
+    lacks = missing / xp.where(scale > 0, scale, 1.0)
+    eps = closure.apply(block.operator, lacks)
     if not steady.all():
-        rest = ~steady
-        eps[:, rest] = closure.correct(missing[:, rest], lever[:, rest], None)
+        rest = xp.flatnonzero(~steady)
+        lever = part.lever()[:, rest] * amount
+        eps[:, rest] = closure.correct(missing[:, rest], lever, None)
     return eps
 
 
@@ -181,7 +111,7 @@ def measure(
 ) -> Any:
     """Phase 1: predict, and sum what is missing. Nothing of the prediction is kept."""
     model = revive(model)
-    block = _Block(place, increments, extras, job)
+    block = Block(place, increments, extras, job)
     sums = _ExactSums(block) if job.exact else _WindowSums(block)
     outflow = block.xp.zeros(block.shape[1:])
     for tile in block.tiles():
@@ -190,7 +120,7 @@ def measure(
         smoothed, _, outflow[tile] = model.smooth(
             now.amounts, now.valid, job.steps, block.part, inflow
         )
-        sums.add(tile, now, now.amounts - smoothed)
+        sums.add(tile, now, smoothed)
     if not job.carried:
         return sums.result()
     hand = {"inflow": outflow, **sums.hand(None if carry is None else _hand(carry))}
@@ -200,11 +130,11 @@ def measure(
 class _ExactSums:
     """Sums over cells of several blocks: associative to the last bit."""
 
-    def __init__(self, block: _Block) -> None:
+    def __init__(self, block: Block) -> None:
         self.job, self.part, self.kept = block.job, block.part, block.shape[2]
         self.found: dict[tuple[int, int], Part] = {}
 
-    def add(self, tile: Tile, now: _Tile, lacks: Any) -> None:
+    def add(self, tile: Tile, now: Columns, smoothed: Any) -> None:
         """Add what a tile lacks, and its weights."""
         job, closure = self.job, _closure_of(self.job)
         steps = np.arange(len(job.steps))[self.part]
@@ -212,7 +142,7 @@ class _ExactSums:
         def over_cells(values: Any, segments: np.ndarray, count: int) -> Sums:
             return segment_sums(values, now.weights, segments, count, axis=0, reduce=(1,))
 
-        missing = over_cells(lacks, closure.segments[self.part], closure.count)
+        missing = over_cells(now.amounts - smoothed, closure.segments[self.part], closure.count)
         lever = over_cells(now.valid * now.share, steps, len(job.steps))
         cheap = None
         if now.cheap is not None:
@@ -238,19 +168,21 @@ class _ExactSums:
 class _WindowSums:
     """Sums of whole columns over the windows that a block touches: plain float64."""
 
-    def __init__(self, block: _Block) -> None:
+    def __init__(self, block: Block) -> None:
         self.block = block
         segments = _closure_of(block.job).segments[block.part]
-        self.local = Windows(segments - segments[0])
+        self.local = segments - segments[0]
         self.numbers = tuple(int(w) for w in np.unique(segments))
         self.missing = block.xp.zeros((len(self.numbers), block.shape[2]))
         self.weight = block.xp.zeros(block.shape[2])
 
-    def add(self, tile: Tile, now: _Tile, lacks: Any) -> None:
+    def add(self, tile: Tile, now: Columns, smoothed: Any) -> None:
         """Add what a tile lacks."""
-        if not bool((now.valid == now.valid[:1]).all()):
+        if not bool(columns.steady(now.valid).all()):
             raise _gaps(self.block)
-        self.missing[:, tile[1]] = self.local.sums((lacks * now.weights).sum(axis=1))
+        self.missing[:, tile[1]] = columns.window_sums(
+            now.amounts, smoothed, now.weights, self.local
+        )
         self.weight[tile[1]] = (now.valid[0] * now.weights[0]).sum(axis=0)
 
     def result(self) -> Part:
@@ -344,7 +276,7 @@ def correct(
 ) -> Any:
     """Phase 2: predict again, and add the correction."""
     model = revive(model)
-    block = _Block(place, increments, extras, job)
+    block = Block(place, increments, extras, job)
     add_to = _Correction(solved, block)
     outflow = block.xp.zeros(block.shape[1:])
     for tile in block.tiles():
@@ -362,17 +294,17 @@ def correct(
 class _Correction:
     """Correction of a tile's steps and, for a state, its running sum; per unit of share."""
 
-    def __init__(self, solved: Solved, block: _Block) -> None:
+    def __init__(self, solved: Solved, block: Block) -> None:
         self.solved, self.part, self.xp = solved, block.part, block.xp
         self.state = block.job.state is not None
         self.closure = block.job.closure
         self.amount = self.xp.asarray(block.job.steps.amount)[:, None]
         if isinstance(self.closure, Windows) and solved.steps is None:
-            self._operators(self.closure)
+            self._operators(self.closure, block.operator)
 
-    def _operators(self, closure: Windows) -> None:
+    def _operators(self, closure: Windows, operator: Any) -> None:
         windows = slice(self.solved.first, self.solved.first + len(self.solved.windows))
-        operator = closure.operator(self.amount)[:, windows]
+        operator = operator[:, windows]
         self.operator = operator[self.part]
         if self.state:
             inside = self.part.start - int(np.searchsorted(closure.segments, self.solved.touched))
@@ -380,7 +312,7 @@ class _Correction:
             running = (self.amount * operator)[start : self.part.stop].cumsum(axis=0)
             self.running = running[inside:]
 
-    def __call__(self, tile: Tile, now: _Tile) -> tuple[Any, Any]:
+    def __call__(self, tile: Tile, now: Columns) -> tuple[Any, Any]:
         if self.closure is None:
             return None, None
         if self.solved.steps is not None:
@@ -398,158 +330,9 @@ class _Correction:
         return self.operator @ lacks, past
 
 
-def _gaps(block: _Block) -> ValuesError:
+def _gaps(block: Block) -> ValuesError:
     return ValuesError(
         f"{block.job.name}: steps are missing at some times and not at others, within or near time "
         f"{block.part.start}..{block.part.stop - 1}; sums of such series need all of time in one "
         f'chunk: ds.chunk({{"{block.job.dims[block.job.time]}": -1}})'
     )
-
-
-# ---- blocks and tiles ----------------------------------------------------------------------
-
-
-@dataclass
-class _Tile:
-    """A few columns in float64: amounts, where valid, weights, share and cheapness."""
-
-    amounts: Any
-    valid: Any
-    weights: Any
-    share: Any
-    cheap: Any
-
-
-class _Block:
-    """A task's window as (time, reduced, kept), its extras alongside, and room for the result."""
-
-    def __init__(self, place: Place, increments: Any, extras: Sequence[Any], job: Job) -> None:
-        self.job = job
-        self.place = place
-        self.at_home = is_cuda(increments) or job.device == "cpu"
-        increments, *extras = (on_device(each, job.device) for each in (increments, *extras))
-        self.xp = namespace(increments)
-        self.part = self._part(place, increments)
-        moved = increments.transpose(job.order)
-        self.moved_shape = moved.shape
-        rank = 1 + len(job.reduced)
-        self.shape = (
-            moved.shape[0],
-            int(np.prod(moved.shape[1:rank], dtype=np.int64)),
-            int(np.prod(moved.shape[rank:], dtype=np.int64)),
-        )
-        self.values = moved.reshape(self.shape)
-        named = dict(zip(job.extras, extras, strict=True))
-        self.spread = self._like(named.get("spread"))
-        self.weights = self._like(named.get("weights"))
-        self.state = self._like(named.get("state"))
-        self.out = self.xp.empty(self.shape, job.dtype)
-
-    def _part(self, place: Place, increments: Any) -> slice:
-        if not self.job.carried:
-            return slice(0, len(self.job.steps))
-        return place.slices[self.job.time]
-
-    def _like(self, extra: Any) -> Any:
-        """An extra input in the block's layout; axes of length one stay so."""
-        if extra is None:
-            return None
-        moved = extra.transpose(self.job.order)
-        rank = 1 + len(self.job.reduced)
-        front = moved.shape[0]
-        full = (front, *self.moved_shape[1:])
-        return self.xp.broadcast_to(moved, full).reshape(
-            front, self.shape[1], int(np.prod(full[rank:], dtype=np.int64))
-        )
-
-    def tiles(self) -> list[Tile]:
-        """Slices of (reduced, kept), each of about `TILE` values.
-
-        Cells that are summed together stay together, except where sums go over blocks anyway.
-        """
-        steps, reduced, kept = self.shape
-        room = max(1, TILE // max(1, steps))
-        deep = min(reduced, room) if self.job.exact else reduced
-        wide = max(1, room // max(1, deep))
-        return [
-            (slice(r, min(r + deep, reduced)), slice(k, min(k + wide, kept)))
-            for k in range(0, kept, wide)
-            for r in range(0, reduced, max(1, deep))
-        ]
-
-    def take(self, tile: Tile) -> _Tile:
-        """Some columns in float64, checked."""
-        xp, job = self.xp, self.job
-        values = self.values[:, *tile].astype(np.float64)
-        valid = ~xp.isnan(values)
-        amount = xp.asarray(job.steps.amount[self.part])[:, None, None]
-        amounts = xp.where(valid, values, 0.0) * (job.factor * amount)
-        if xp.isinf(amounts).any():
-            raise self._bad(xp.isinf(amounts), tile, "infinite")
-        if self.weights is None:
-            weights = xp.ones((1, 1, 1))
-        else:
-            weights = xp.nan_to_num(self.weights[:, *tile].astype(np.float64))
-        share, cheap = self._shares(tile, amounts, valid, weights)
-        return _Tile(amounts, valid, weights, share, cheap)
-
-    def _shares(self, tile: Tile, amounts: Any, valid: Any, weights: Any) -> tuple[Any, Any]:
-        """Where corrections go: over the reduced cells (`share`) and over time (`cheap`)."""
-        xp = self.xp
-        if self.spread is None:
-            return xp.ones((1, 1, 1)), None
-        spread = self.spread[:, *tile].astype(np.float64)
-        if (spread < 0).any():
-            raise self._bad(spread < 0, tile, "a negative spread")
-        square = xp.where(valid & xp.isfinite(spread), spread, 0.0) ** 2
-        if not self.job.reduced:
-            return xp.ones((1, 1, 1)), square[:, 0]
-        count = xp.maximum(valid.sum(axis=0, keepdims=True), 1)
-        share = square.sum(axis=0, keepdims=True) / count
-        # Where the spread vanishes, a trace of the increments' own variance takes its place.
-        share = share + 1e-4 * (amounts**2).sum(axis=0, keepdims=True) / count
-        total = (valid * weights).sum(axis=1)
-        return share, (square * weights).sum(axis=1) / xp.where(total > 0, total, 1.0)
-
-    def put(
-        self, tile: Tile, now: _Tile, smoothed: Any, flux: Any, eps: Any, past: Any = None
-    ) -> None:
-        """Write the result of some columns, in the variable's own units."""
-        xp, job = self.xp, self.job
-        amount = xp.asarray(job.steps.amount[self.part])[:, None, None]
-        if job.state is None:
-            result = smoothed / amount
-            if eps is not None:
-                result = result + eps[:, None] * now.share
-            result = result / job.factor
-        else:
-            result = flux
-            if eps is not None:
-                gain = np.cumsum(amount[:, 0] * eps, axis=0) if past is None else past
-                result = result + gain[:, None] * now.share
-            # A state may be known where no increment was made: it is kept, land is its own NaN.
-            self.out[:, *tile] = self.state[:, *tile] + result * job.state
-            return
-        self.out[:, *tile] = xp.where(now.valid, result, xp.nan)
-
-    def result(self) -> Any:
-        """The block in the variable's own order of dimensions."""
-        back = tuple(int(a) for a in np.argsort(self.job.order))
-        result = self.out.reshape(self.moved_shape).transpose(back)
-        return result if self.at_home else to_numpy(result)
-
-    def _bad(self, wrong: Any, tile: Tile, what: str) -> ValuesError:
-        t, reduced, kept = (int(i) for i in np.argwhere(to_numpy(wrong))[0])
-        rank = 1 + len(self.job.reduced)
-        shape = self.moved_shape
-        starts = [part.start or 0 for part in tile]
-        position = [t, *np.unravel_index(reduced + starts[0], shape[1:rank])] if rank > 1 else [t]
-        position += np.unravel_index(kept + starts[1], shape[rank:]) if shape[rank:] else []
-        names = [self.job.dims[a] for a in self.job.order]
-        offsets = [self.place.slices[a].start for a in self.job.order]
-        if not self.job.carried:
-            offsets[0] = 0
-        where = ", ".join(
-            f"{n}={o + int(i)}" for n, o, i in zip(names, offsets, position, strict=False)
-        )
-        return ValuesError(f"{self.job.name}: {what} at index ({where})")

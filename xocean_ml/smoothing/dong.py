@@ -38,10 +38,11 @@ import numpy as np
 
 from xocean_ml import persist
 from xocean_ml.device import namespace
+from xocean_ml.kernels.columns import backward
 from xocean_ml.smoothing.steps import Steps
 from xocean_ml.spec import FieldSpec, Spec
 
-__all__ = ["DEFAULT_DECAY", "Dong", "backward", "days_of"]
+__all__ = ["DEFAULT_DECAY", "Dong", "days_of"]
 
 DEFAULT_DECAY = 30.0
 
@@ -49,42 +50,6 @@ _FIELDS = (
     FieldSpec("temperature_increment", "difference", "K", required=False),
     FieldSpec("salinity_increment", "difference", "1e-3", required=False),
 )
-
-
-def backward(amounts: Any, valid: Any, passed: Any, inflow: Any = None) -> tuple[Any, Any, Any]:
-    """One scan from the last step to the first.
-
-    Parameters
-    ----------
-    amounts : array, (time, ...)
-        Increments as amounts, 0 where missing.
-    valid : array of bool, (time, ...)
-        False where missing.
-    passed : array, (time,)
-        Share of what a step holds that it hands to the step before.
-    inflow : array, (...), optional
-        What the last step gets from later ones; nothing if None.
-
-    Returns
-    -------
-    smoothed : array, (time, ...)
-        What each step keeps.
-    flux : array, (time, ...)
-        What each step got from later ones: the running sum of smoothed minus raw.
-    outflow : array, (...)
-        What the first step hands on.
-    """
-    xp = namespace(amounts)
-    flux = xp.empty_like(amounts)
-    smoothed = xp.empty_like(amounts)
-    now = xp.zeros(amounts.shape[1:], amounts.dtype) if inflow is None else inflow
-    for k in reversed(range(amounts.shape[0])):
-        flux[k] = now
-        held = amounts[k] + now
-        share = xp.where(valid[k], passed[k], 1.0)
-        now = share * held
-        smoothed[k] = held - now
-    return smoothed, flux, now
 
 
 @persist.register("dong")
@@ -149,30 +114,32 @@ class Dong:
 
         Parameters
         ----------
-        amounts : array, (time, ...)
+        amounts : array, (time, reduced, kept)
             Increments of the part as amounts, 0 where missing.
-        valid : array of bool, (time, ...)
+        valid : array of bool, (time, reduced, kept)
             False where missing.
         steps : Steps
             Times of the whole record.
         part : slice
             Which steps these are.
-        inflow : array, (...), optional
+        inflow : array, (reduced, kept), optional
             What comes from the part after this one.
 
         Returns
         -------
         smoothed, flux, outflow
-            As `backward` gives them, ends repaired.
+            As `xocean_ml.kernels.columns.backward` gives them, ends repaired.
         """
         xp = namespace(amounts)
         passed = np.exp(-steps.gaps / self.decay_days)
         if self.head:
             passed[0] = 0.0
+        if inflow is None:
+            inflow = xp.zeros(amounts.shape[1:])
         smoothed, flux, outflow = backward(amounts, valid, xp.asarray(passed[part]), inflow)
         if self.tail:
             inside = -np.expm1(-steps.left[part] / self.decay_days)
-            smoothed /= xp.asarray(inside).reshape(-1, *[1] * (smoothed.ndim - 1))
+            smoothed /= xp.asarray(inside)[:, None, None]
         return smoothed, flux, outflow
 
     def __repr__(self) -> str:

@@ -1,10 +1,10 @@
 r"""Fitting the Dong smoother: the decay time that the increments themselves ask for.
 
-There is no truth to compare with, but increments tell what they are made of: a slow part, which is
-correlated from step to step, and noise, which is not (an optimal filter's increments would be white).
-The covariance at lags :math:`l \ge 1`, averaged over cells, belongs to the slow part; it is fitted by
-:math:`C(l) = s^2 \phi^l`, and what is left at lag 0 is noise :math:`n^2`. The expected error of the
-smoother's weights :math:`w_l = (1-g) g^l` as an estimate of the slow part,
+There is no truth to compare with, but increments tell what they are made of: a slow part, which
+is correlated from step to step, and noise, which is not (an optimal filter's increments would be
+white). The covariance at lags :math:`l \ge 1`, averaged over cells, belongs to the slow part; it
+is fitted by :math:`C(l) = s^2 \phi^l`, and what is left at lag 0 is noise :math:`n^2`. The
+expected error of the smoother's weights :math:`w_l = (1-g) g^l` as an estimate of the slow part,
 
 .. math:: E(g) = s^2 \Big(1 - 2 \sum_l w_l \phi^l + \sum_{lm} w_l w_m \phi^{|l-m|}\Big)
           + n^2 \sum_l w_l^2 ,
@@ -24,8 +24,8 @@ import xarray as xr
 
 from xocean_ml import chunked
 from xocean_ml.device import to_numpy
-from xocean_ml.smoothing.blocks import Job
 from xocean_ml.smoothing.dong import Dong
+from xocean_ml.smoothing.tiles import Job
 
 __all__ = ["best_decay", "fit", "fitted_decay"]
 

@@ -15,7 +15,7 @@ from xocean_ml import chunked
 from xocean_ml.chunked import Along, Carry, Input, Output, PerBlock, Tasks
 from xocean_ml.kernels.closure import Windows
 from xocean_ml.smoothing import blocks
-from xocean_ml.smoothing.blocks import Job
+from xocean_ml.smoothing.tiles import Job
 
 __all__ = ["Route", "build", "route"]
 

@@ -16,9 +16,9 @@ from xocean_ml import fields as cf
 from xocean_ml import grid, metadata, persist, units
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, XOceanError, raise_all
 from xocean_ml.kernels.closure import Running, Windows
-from xocean_ml.smoothing.blocks import Job
 from xocean_ml.smoothing.dong import Dong, days_of
 from xocean_ml.smoothing.steps import Steps
+from xocean_ml.smoothing.tiles import Job
 
 if TYPE_CHECKING:
     import dask.array as da
