@@ -193,14 +193,35 @@ def test_layout_and_laziness_change_nothing() -> None:
     xr.testing.assert_identical(ds, twin())
 
 
+def test_levels_in_any_order_and_sign() -> None:
+    ds = twin(1)
+    expected = plot.smoothing(ds.raw, ds.raw)
+    up = ds.isel(depth=slice(None, None, -1))
+    up = up.assign_coords(depth=("depth", -up.depth.values, {"units": "m", "positive": "up"}))
+    turned = plot.smoothing(up.raw, up.raw)
+    assert same(turned, expected)
+    one, two = (panel(fig, "raw").collections[0] for fig in (turned, expected))
+    np.testing.assert_array_equal(one.get_array(), two.get_array())
+    assert panel(turned, "raw").get_ylim() == panel(expected, "raw").get_ylim()
+
+
+def test_one_level_has_no_maps() -> None:
+    ds = twin().isel(depth=[2])
+    fig = plot.smoothing(ds.raw, ds.raw)
+    assert [ax.get_title(loc="left") for ax in fig.axes][1] == "amount added since the start"
+
+
 def test_land_and_calendars() -> None:
     ds = twin(cftime=True)
     deep = ds.raw.where(ds.depth < 1000)
     fig = plot.smoothing(deep, metrics.running_mean(deep, 13), select={"column": 0})
     fig.savefig(io.BytesIO(), format="png")
     assert np.isfinite(lines(panel(fig, "heat"))["raw"]).all()
-    wet = ds.raw.where(ds.column > 0, np.nan) if "column" in ds.coords else ds.raw
-    plot.smoothing(wet, wet)
+    land = ds.raw.where(
+        xr.DataArray(np.arange(4) > 0, dims="column")
+    )  # a mean over columns leaves land out
+    expected = ds.raw.isel(column=[1, 2, 3])
+    assert same(plot.smoothing(land, land), plot.smoothing(expected, expected))
 
 
 def test_a_series_without_depth_has_no_maps() -> None:

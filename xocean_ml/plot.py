@@ -141,9 +141,11 @@ class _Shown:
         some = {name: _selected(field, select or {}) for name, field in fields.items()}
         raw = some["raw"]
         ds = series.stack(some).compute().as_numpy()
+        known = "depth" in ds.coords and ds.sizes["depth"] > 1
+        if known:
+            ds = ds.assign_coords(thickness=("depth", _thickness(raw))).sortby("depth")
         time = ds["time"]
         axis = grid.time_axis(raw)
-        known = "depth" in ds.coords
         eras = series.era_members(time, raw.coords.get("era"))
         dates = _dates(time)
         starts = [(dates[steps.argmax()], name) for name, steps in eras.items() if name != "all"]
@@ -153,7 +155,7 @@ class _Shown:
             fields={str(k): v.mean("column").values.astype(float) for k, v in ds.items()},
             dates=dates,
             depth=ds["depth"].values if known else np.arange(ds.sizes["depth"]),
-            thickness=_thickness(raw) if known else None,
+            thickness=ds["thickness"].values if known else None,
             units=units.units_of(raw) or "1",
             seconds=axis.step_days * 86400,
             windows=dates[edges],
@@ -252,7 +254,7 @@ def _diverging() -> Any:
 
 def _edges(depth: np.ndarray) -> np.ndarray:
     middle = 0.5 * (depth[1:] + depth[:-1])
-    first = max(0.0, 1.5 * depth[0] - 0.5 * depth[1]) if depth[0] < depth[-1] else depth[0]
+    first = max(0.0, 1.5 * depth[0] - 0.5 * depth[1])
     last = 1.5 * depth[-1] - 0.5 * depth[-2]
     return np.concatenate([[first], middle, [last]])
 
@@ -291,6 +293,8 @@ def _mark(ax: Axes, shown: _Shown) -> None:
             color="0.35",
             style="italic",
             fontsize=9,
+            bbox={"fc": "white", "alpha": 0.6, "lw": 0, "pad": 1},
+            zorder=7,
         )
     ax.set_xlim(shown.dates[0], shown.dates[-1])
 
