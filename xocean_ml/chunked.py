@@ -288,8 +288,12 @@ def tasks(
     sources: list[Any] = [each.array for each in inputs]
     sources += [value for value in shared.values() if isinstance(value, Tasks)]
     sources += after
-    plain = {k: v for k, v in shared.items() if not isinstance(v, PerBlock)}
-    token = tokenize(function, grid, inputs, plain, sorted(shared), list(after), carry)
+    # What differs from block to block is part of the content too.
+    content = {
+        each: [value.of(index) for index in indices(grid)] if isinstance(value, PerBlock) else value
+        for each, value in shared.items()
+    }
+    token = tokenize(function, grid, inputs, content, list(after), carry)
     name = f"{_label(function)}-{token}"
     result = Tasks(name, grid, HighLevelGraph({}, {}), carry)
     raw = name if carry is None or carry.light else f"{name}-raw"
@@ -387,7 +391,7 @@ def _array(work: Tasks, number: int, outputs: Sequence[Output]) -> da.Array:
     same = output.axes == tuple(range(len(work.grid))) and output.chunks == work.grid
     if len(outputs) == 1 and same:
         return da.Array(work.graph, work.name, chunks=output.chunks, meta=output.meta)
-    name = f"{work.name}-out{number}"
+    name = f"{work.name}-out{number}-{tokenize(output.chunks, output.axes)[:8]}"
     finders = [
         _nest(sizes, work.grid[axis]) if axis is not None else [(0, slice(None))]
         for sizes, axis in zip(output.chunks, output.axes, strict=True)
@@ -469,7 +473,7 @@ def tiles(shape: Sequence[int], whole_axes: Sequence[int], most: int) -> Grid:
     chunks: list[Sizes] = [(size,) for size in shape]
     for axis in reversed([a for a in range(len(shape)) if a not in whole_axes]):
         size = max(1, min(shape[axis], room))
-        count = ceil(shape[axis] / size)
+        count = max(1, ceil(shape[axis] / size))
         chunks[axis] = tuple(
             b - a for a, b in itertools.pairwise(shape[axis] * i // count for i in range(count + 1))
         )
@@ -527,6 +531,8 @@ def touched(
 ) -> tuple[list[int], tuple[slice, ...]]:
     """Chunks that the window ``[low, high)`` touches, and the slice of each, in window order.
 
+    An empty window has one chunk and an empty slice of it.
+
     Examples
     --------
     >>> touched((4, 4), 3, 6, wrap=False)
@@ -540,6 +546,10 @@ def touched(
         low, high = max(low, 0), min(high, size)
     numbers: list[int] = []
     parts: list[slice] = []
+    if low >= high:
+        # An empty window still takes its kind and dtype from a chunk.
+        number = min(bisect_right(edges, min(max(low, 0), size)), len(sizes)) - 1
+        return [number], (slice(0, 0),)
     at = low
     while at < high:
         inside = at % size
@@ -589,6 +599,8 @@ def _cut(result: Any, path: Sequence[int], cut: _Slices) -> Any:
 
 def _share(value: Any, index: Index) -> Any:
     if isinstance(value, Tasks):
+        if value.grid != ((1,),):
+            raise ValueError(f"{value.name}: only the result of one task is shared by all blocks")
         return value.reference((0,))
     return value.of(index) if isinstance(value, PerBlock) else value
 
