@@ -320,44 +320,43 @@ def sums(
     n_kept = prod(values.shape[axis] for axis in layout.kept)
     columns = not layout.inner and n_kept > 1
     in_place = layout.contiguous(values) and values.dtype in (np.float32, np.float64)
-    if columns and in_place and values.size <= MOST_ROWS * n_kept:
-        pieces, shares = boxes(values, layout, values.size), threads
-    else:
-        pieces, shares = boxes(values, layout, LIMIT), 1
-    keep = POSITIVE if absolute else -1
+    shared = columns and in_place and values.size <= MOST_ROWS * n_kept
+    pieces = boxes(values, layout, values.size if shared else LIMIT)
+    workers = max(1, min(threads, n_kept if shared else len(pieces)))
 
-    def add(total: Sums, box: Box, share: int) -> None:
+    def work(total: Sums, worker: int) -> Sums:
+        """Add this worker's share: of the elements of the one piece, or of the pieces."""
+        mine = _share(len(pieces), worker, workers) if not shared else slice(None)
+        for box in pieces[mine]:
+            add(total, box, worker if shared else 0, workers if shared else 1)
+        return total
+
+    def add(total: Sums, box: Box, share: int, shares: int) -> None:
         piece = block(np, values, weights, layout, box)
         steps, rows = runs(segments[piece.steps], n_segments)
         state = (total.bins, total.limbs, total.carries, total.counts, total.flags)
         x, w = _read_only(piece.values), _read_only(piece.weights)
+        keep = POSITIVE if absolute else -1
         if columns:
             x, w = x.reshape(x.shape[:3]), w.reshape((*w.shape[:2], 1, w.shape[2]))
-            span = (x.shape[2] * share // shares, x.shape[2] * (share + 1) // shares)
-            _add_columns(x, w, steps, rows, piece.first, keep, state, span)
+            part = _share(x.shape[2], share, shares)
+            _add_columns(x, w, steps, rows, piece.first, keep, state, (part.start, part.stop))
         else:
             _add_rows(x, w, steps, rows, piece.first, keep, state)
 
-    def add_every(total: Sums, worker: int) -> Sums:
-        """Add what is this worker's: a share of the one piece, or a run of the pieces."""
-        low, high = (
-            (0, len(pieces))
-            if shares > 1
-            else (len(pieces) * worker // workers, len(pieces) * (worker + 1) // workers)
-        )
-        for box in pieces[low:high]:
-            add(total, box, worker if shares > 1 else 0)
-        return total
-
-    workers = max(1, min(threads, shares if shares > 1 else len(pieces)))
     first = Sums.zeros((n_segments, n_kept))
     if workers == 1:
-        return add_every(first, 0)
-    # shares of one piece write to different elements; pieces may meet in one
-    totals = [first if shares > 1 else Sums.zeros(first.shape) for _ in range(workers)]
+        return work(first, 0)
+    # shares of one piece write to different elements, but pieces may meet in one
+    totals = [first if shared else Sums.zeros(first.shape) for _ in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
-        done = list(pool.map(add_every, totals, range(workers)))
-    return first if shares > 1 else done[0].merge(*done[1:])
+        done = list(pool.map(work, totals, range(workers)))
+    return first if shared else done[0].merge(*done[1:])
+
+
+def _share(n: int, worker: int, workers: int) -> slice:
+    """Return the range of `n` things that is a worker's."""
+    return slice(n * worker // workers, n * (worker + 1) // workers)
 
 
 def _read_only(array: Any) -> Any:

@@ -121,9 +121,11 @@ def _add_batch(terms: Any, bin_: Any, a0: Any, a1: Any, a2: Any) -> Any:
 
 
 @_device
-def _row_of(w: Any, t: Any, r: Any, k: Any) -> Any:
-    """Return w[t, r, k], the only one along axes that are 1 long."""
-    return w[t if w.shape[0] > 1 else 0, r if w.shape[1] > 1 else 0, k if w.shape[2] > 1 else 0]
+def _weight(w: Any, t: Any, r: Any, k: Any, j: Any) -> Any:
+    """Return w[t, r, k, j], the only one along axes that are 1 long."""
+    t, r = t if w.shape[0] > 1 else 0, r if w.shape[1] > 1 else 0
+    k, j = k if w.shape[2] > 1 else 0, j if w.shape[3] > 1 else 0
+    return w[t, r, k, j]
 
 
 @_device
@@ -188,14 +190,13 @@ def _rows(
     plus, minus = 0, 0
     for row in range(first, last):
         t, r = times[row // x.shape[1]], row % x.shape[1]
-        values, weights = x[t, r, k], _row_of(w, t, r, k)
         for low in range(start + me, stop, THREADS * BATCH):
             for u in range(BATCH):
                 j = low + u * THREADS
                 terms[u] = 0.0
                 if j < stop:
-                    weight = weights[j if weights.size > 1 else 0]
-                    terms[u], given, flag = _term(weight, values[j], keep)
+                    weight = _weight(w, t, r, k, j)
+                    terms[u], given, flag = _term(weight, x[t, r, k, j], keep)
                     count += given
                     plus |= flag & 1
                     minus |= flag & 2
@@ -247,16 +248,19 @@ def _columns(
     terms = cuda.local.array(BATCH, float64)
     bin_, a0, a1, a2, count = 0, 0.0, 0.0, 0.0, 0
     flags_seen = 0
+    step, r = first // x.shape[1], first % x.shape[1]
     for low in range(first, last, BATCH):
         for u in range(BATCH):
-            row = low + u
             terms[u] = 0.0
-            if row < last:
-                t, r = times[row // x.shape[1]], row % x.shape[1]
-                weight = _row_of(w, t, r, k)[0]
+            if low + u < last:
+                t = times[step]
+                weight = _weight(w, t, r, k, 0)
                 terms[u], given, flag = _term(weight, x[t, r, k, 0], keep)
                 count += given
                 flags_seen |= flag
+                r += 1  # counted along, for a division costs more than a term
+                if r == x.shape[1]:
+                    step, r = step + 1, 0
         bin_, a0, a1, a2 = _add_batch(terms, bin_, a0, a1, a2)
     bins[part, g, k] = bin_
     limbs[part, g, k, 0] = _quanta(a0, bin_, 0)

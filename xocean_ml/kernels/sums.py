@@ -31,6 +31,7 @@ MASK = (1 << BITS) - 1
 LIMBS = 3
 CARRY = 56
 HALF = 32
+CHUNK = 1 << 14
 HALF_MASK = (1 << HALF) - 1
 
 
@@ -93,6 +94,8 @@ class Sums:
     def value(self) -> Any:
         """Return the sums as float64, correctly rounded; inf, -inf or nan where a term was."""
         finite = _rounded(self.bins, self.limbs, self.carries)
+        if not self.flags.any():
+            return finite
         special = _module(self.bins).asarray([0.0, np.inf, -np.inf, np.nan])[self.flags]
         return _module(self.bins).where(self.flags > 0, special, finite)
 
@@ -286,6 +289,11 @@ def _raised(digits: Any, shift: Any) -> Any:
 def _rounded(bins: Any, limbs: Any, carries: Any) -> Any:
     """Return the float64 nearest to the integer of the limbs times 2^(40 bin - 1074)."""
     xp = _module(bins)
+    if xp is np and bins.ndim and bins.size > CHUNK and len(bins) > 1:
+        # many passes over temporary arrays: halve until these stay in a processor's cache
+        half = len(bins) // 2
+        parts = (slice(None, half), slice(half, None))
+        return np.concatenate([_rounded(bins[at], limbs[at], carries[at]) for at in parts])
     number = _digits(limbs, carries)
     sign = xp.where(number[0] < 0, -1, 1)
     top, a, b, c = _digits(limbs * sign[..., None], carries * sign[..., None])
