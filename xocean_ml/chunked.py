@@ -306,7 +306,7 @@ def tasks(
         extra = {each: _share(value, index) for each, value in shared.items()}
         if carry is not None:
             extra["carry"] = result.carried(carry.before(index, grid))
-        key = (raw, *index)
+        key: Any = (raw, *index)
         layer[key] = _task(key, _run, function, place, *(cut(index) for cut in cuts), **extra)
         if raw != name:
             for part, number in ((name, 0), (f"{name}-carry", 1)):
@@ -368,7 +368,7 @@ def reduced(
         while len(references) > fan:
             above = []
             for number, start in enumerate(range(0, len(references), fan)):
-                key = (f"{name}-part", level, number, *kept)
+                key: Any = (f"{name}-part", level, number, *kept)
                 layer[key] = _task(key, merge, List(*references[start : start + fan]))
                 above.append(TaskRef(key))
             references, level = above, level + 1

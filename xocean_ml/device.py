@@ -49,15 +49,14 @@ def namespace(array: Any) -> ModuleType:
 
 
 def native(array: np.ndarray) -> np.ndarray:
-    """The same values in this machine's byte order and with no negative stride.
+    """The same values in this machine's byte order, with strides that torch and CUDA can take.
 
     A view where it already is so, else a copy.
     """
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
-    if any(stride < 0 for stride in array.strides):
-        array = np.ascontiguousarray(array)
-    return array
+    # Not ascontiguousarray: an axis of length one counts as contiguous whatever its stride.
+    return array.copy() if _odd(array) else array
 
 
 def to_numpy(array: Any) -> np.ndarray:
@@ -102,7 +101,7 @@ def to_torch(array: Any, device: str | None = None, *, writable: bool = False) -
     if isinstance(array, torch.Tensor):
         tensor = array.clone() if writable else array
     elif is_cuda(array):
-        if any(stride < 0 for stride in array.strides):
+        if _odd(array):
             array = array.copy()
         tensor = torch.from_dlpack(array)
         tensor = tensor.clone() if writable else tensor
@@ -167,12 +166,18 @@ def choose(device: str | None, data: Any = None) -> str:
         if is_cuda(data):
             return "cuda"
         return "cuda" if _cuda_available() else "cpu"
+    device = str(device)
     kind, _, number = device.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+    if device != "cpu" and (kind != "cuda" or (number and not number.isdigit())):
         raise ValueError(f"device={device!r} is not known; use None, 'cpu', 'cuda' or 'cuda:N'")
     if kind == "cuda" and not _cuda_available():
         raise ValueError(f"device={device!r}: no CUDA device (or no cupy) on this machine")
     return device
+
+
+def _odd(array: Any) -> bool:
+    """Whether a stride is negative (flipped) or goes over parts of values (field of a record)."""
+    return any(stride < 0 or stride % array.itemsize for stride in array.strides)
 
 
 def _is_torch(array: Any) -> bool:

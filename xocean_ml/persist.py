@@ -8,8 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import struct
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from xocean_ml.device import native
 from xocean_ml.errors import ModelFileError
 from xocean_ml.spec import Spec
 
@@ -81,7 +82,7 @@ def encode(model: Model) -> bytes:
     """
     from safetensors.numpy import save as pack
 
-    tensors = {name: np.ascontiguousarray(value) for name, value in model.tensors().items()}
+    tensors = _tensors(model)
     spec = json.dumps(model.spec.to_json(), sort_keys=True)
     header = {"format": FORMAT, "spec": json.loads(spec), "sha256": _sha256(spec, tensors)}
     return pack(tensors, metadata={HEADER: json.dumps(header, sort_keys=True)})
@@ -90,7 +91,7 @@ def encode(model: Model) -> bytes:
 def digest(model: Model) -> str:
     """The model's sha256 over spec and weights, as its file would bear it."""
     spec = json.dumps(model.spec.to_json(), sort_keys=True)
-    return _sha256(spec, {n: np.ascontiguousarray(v) for n, v in model.tensors().items()})
+    return _sha256(spec, _tensors(model))
 
 
 def decode(data: bytes, where: str = "model file") -> Model:
@@ -106,16 +107,12 @@ def decode(data: bytes, where: str = "model file") -> Model:
     Raises
     ------
     ModelFileError
-        If the file is truncated, altered, of a newer format, a pickle, or of an unknown kind.
+        If the file is truncated, altered, of a newer format, a pickle, of an unknown kind, or of
+        a layout that its kind does not know.
     """
     from safetensors.numpy import load as unpack
 
     header = _header(data, where)
-    if header.get("format", 0) > FORMAT:
-        raise ModelFileError(
-            f"{where}: format {header['format']} is newer than this xocean_ml reads ({FORMAT}); "
-            "upgrade xocean_ml"
-        )
     try:
         tensors = unpack(data)
     except Exception as error:
@@ -123,8 +120,15 @@ def decode(data: bytes, where: str = "model file") -> Model:
     spec_text = json.dumps(header["spec"], sort_keys=True)
     if _sha256(spec_text, tensors) != header["sha256"]:
         raise ModelFileError(f"{where}: altered, its sha256 does not match the header's")
-    spec = Spec.from_json(header["spec"])
-    return _builder(spec.name, where)(spec, tensors)
+    try:
+        spec = Spec.from_json(header["spec"])
+        return _builder(spec.name, where)(spec, tensors)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(
+            f"{where}: its layout is not one that this xocean_ml knows ({error}); upgrade xocean_ml"
+        ) from error
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
@@ -195,13 +199,13 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any])
     If `write` fails nothing is left behind, and what was at `path` is untouched.
     """
     path = Path(path)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
+    # Not tempfile: its files are for their owner's eyes only, and would stay so.
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(8)}{path.suffix}")
     try:
-        write(Path(partial))
+        write(partial)
         os.replace(partial, path)
     except BaseException:
-        Path(partial).unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
 
 
@@ -256,48 +260,66 @@ def revive(parcel: bytes | Reference | Model) -> Model:
 
 
 def _builder(name: str, where: str) -> Callable[[Spec, Tensors], Model]:
-    if name not in _builders:
-        import xocean_ml.smoothing  # noqa: F401  registers the built-in models
-
-        _load_plugins()
-    if name not in _builders:
-        known = ", ".join(sorted(_builders))
-        raise ModelFileError(f"{where}: no model is called {name!r}; known: {known}")
-    return _builders[name]
-
-
-@lru_cache(maxsize=1)
-def _load_plugins() -> None:
+    """How models of a kind are rebuilt: our own first, then a plug-in's, loaded only if asked."""
     from importlib.metadata import entry_points
 
-    for entry in entry_points(group="xocean_ml.models"):
-        _builders.setdefault(entry.name, entry.load().build)
+    import xocean_ml.smoothing  # noqa: F401  registers the built-in models
+
+    if name in _builders:
+        return _builders[name]
+    plugins = {entry.name: entry for entry in entry_points(group="xocean_ml.models")}
+    if name not in plugins:
+        known = ", ".join(sorted({*_builders, *plugins}))
+        raise ModelFileError(f"{where}: no model is called {name!r}; known: {known}")
+    try:
+        return plugins[name].load().build
+    except Exception as error:
+        found = f"{name!r} = {plugins[name].value}"
+        raise ModelFileError(f"{where}: the plug-in {found} cannot be loaded ({error})") from error
 
 
 def _read(name: str) -> bytes:
-    if "://" in name:
+    try:
+        if "://" not in name:
+            return Path(name).read_bytes()
         import fsspec
 
         with fsspec.open(name, "rb") as file:
             return file.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise ModelFileError(f"{name}: cannot be read ({error.strerror})") from error
+    except Exception as error:  # every remote file system raises its own
+        raise ModelFileError(f"{name}: cannot be read ({error})") from error
 
 
 def _header(data: bytes, where: str) -> dict[str, Any]:
-    if data[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-        raise ModelFileError(f"{where}: a pickle, which can run any code, is refused")
+    """The header that `encode` wrote, its entries there and of their kinds, its format known."""
     try:
         (length,) = struct.unpack("<Q", data[:8])
         outer = json.loads(data[8 : 8 + length])
         header = json.loads(outer["__metadata__"][HEADER])
-    except (struct.error, ValueError, KeyError, TypeError) as error:
+        kinds = [type(header.get(name)) for name in ("format", "spec", "sha256")]
+    except (struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
+        # Only now: the length of a good file's header may look like a pickle's first bytes.
+        if data[:1] == b"\x80" or data[:2] == b"PK":
+            what = "a pickle, which can run any code, is refused"
+        else:
+            what = "no xocean_ml model file (safetensors with a spec), or truncated"
+        raise ModelFileError(f"{where}: {what}") from error
+    if kinds[0] is int and header["format"] > FORMAT:
         raise ModelFileError(
-            f"{where}: no xocean_ml model file (safetensors with a spec), or truncated"
-        ) from error
+            f"{where}: format {header['format']} is newer than this xocean_ml reads ({FORMAT}); "
+            "upgrade xocean_ml"
+        )
+    if kinds != [int, dict, str] or header["format"] < 1:
+        raise ModelFileError(f"{where}: altered, its header makes no sense")
     return header
+
+
+def _tensors(model: Model) -> dict[str, np.ndarray]:
+    """The weights as they lie in a file: contiguous, in this machine's byte order."""
+    return {
+        name: np.asarray(native(np.asarray(value)), order="C")
+        for name, value in model.tensors().items()
+    }
 
 
 def _sha256(spec: str, tensors: Tensors) -> str:
