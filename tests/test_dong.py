@@ -50,7 +50,7 @@ def test_both_modes_follow_their_recursion_in_exact_arithmetic():
     ds["T"] = ("time", [float(x) for x in a])
     ds["T"].attrs = {"standard_name": "sea_water_potential_temperature", "units": "K"}
     options = {"decay": "20D", "conserve": None}
-    smoothed = ds.ml_smooth("dong", tail=False, **options)
+    smoothed = ds.ml_smooth("dong", head=True, tail=False, **options)
     np.testing.assert_allclose(smoothed.dT, kept, rtol=0, atol=1e-15)
     np.testing.assert_allclose(
         ds.ml_smooth("dong", mode="state", **options).T, state, rtol=0, atol=4e-15
@@ -98,7 +98,8 @@ def _response(step, **repairs):
 def test_missing_steps_keep_nothing_and_lose_nothing():
     d = np.random.default_rng(3).normal(size=(60, 20))
     d[np.random.default_rng(4).random(d.shape) < 0.3] = np.nan
-    out = _dataset(d).ml_smooth("dong", decay="10D", conserve=None, tail=False).dT.values
+    options = {"decay": "10D", "conserve": None, "head": True, "tail": False}
+    out = _dataset(d).ml_smooth("dong", **options).dT.values
     np.testing.assert_array_equal(np.isnan(out), np.isnan(d))
     first = np.isfinite(d[0])
     np.testing.assert_allclose(

@@ -229,14 +229,14 @@ class Tasks:
 
     def reference(self, index: Index) -> TaskRef:
         """Reference to the result of one block."""
-        return TaskRef((self.name, *index))
+        return _ref(self.name, index)
 
     def carried(self, index: Index | None) -> TaskRef | None:
         """Reference to what holds the carry that one block hands on (None of None)."""
         assert self.carry is not None
         if index is None:
             return None
-        return TaskRef((self.name if self.carry.light else f"{self.name}-carry", *index))
+        return _ref(self.name if self.carry.light else f"{self.name}-carry", index)
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,11 @@ class PerBlock:
     """A shared argument that differs from block to block: plain values or task references."""
 
     of: Callable[[Index], Any]
+
+
+def _ref(name: str, index: Index) -> TaskRef:
+    key: Any = (name, *index)
+    return TaskRef(key)
 
 
 def indices(grid: Grid) -> Iterator[Index]:

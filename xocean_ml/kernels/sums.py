@@ -77,6 +77,19 @@ class Sums:
             xp.zeros(shape, "u1"),
         )
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[Sums], axis: int = 0) -> Sums:
+        """Join sums along an axis.
+
+        Examples
+        --------
+        >>> Sums.concatenate([Sums.zeros((2, 3)), Sums.zeros((2, 1))], axis=1).shape
+        (2, 4)
+        """
+        xp, axis = _module(parts[0].bins), range(len(parts[0].shape))[axis]
+        named = [each.name for each in fields(cls)]
+        return cls(*(xp.concatenate([getattr(p, n) for p in parts], axis=axis) for n in named))
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the sums."""

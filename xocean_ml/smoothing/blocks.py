@@ -156,9 +156,14 @@ class _ExactSums:
         parts = [self.found[where] for where in sorted(self.found)]
         if len(parts) == 1:
             return parts[0]
-        names = ("missing", "lever", "cheap")
-        columns = ([getattr(part, name) for part in parts] for name in names)
-        return Part(*(Sums.concatenate(c, axis=1) if c[0] is not None else None for c in columns))
+        missing, lever, cheap = (
+            [getattr(part, name) for part in parts] for name in ("missing", "lever", "cheap")
+        )
+        return Part(
+            Sums.concatenate(missing, axis=1),
+            Sums.concatenate(lever, axis=1),
+            Sums.concatenate(cheap, axis=1) if cheap[0] is not None else None,
+        )
 
     def hand(self, before: Any) -> dict[str, Any]:
         """Nothing more travels with the carry."""

@@ -62,8 +62,8 @@ class Dong:
     decay_days : float
         e-folding time of the weight of future increments, in days.
     head, tail : bool or None
-        Whether that end is repaired. None: the head where nothing else conserves the total, the
-        tail where increments (not a state) are asked for.
+        Whether that end is repaired. None: the head where a state is asked for, the tail where
+        increments are.
     """
 
     decay_days: float = DEFAULT_DECAY
@@ -97,13 +97,13 @@ class Dong:
         """The same model with other settings."""
         return replace(self, **options)
 
-    def settled(self, *, closed: bool, state: bool) -> Dong:
+    def settled(self, *, state: bool) -> Dong:
         """Decide the repairs that were left open.
 
-        A closure gives back what the head loses, over a window and not as a pulse at step 0; in
-        the recursion of states there is no tail to repair.
+        What the head loses is better given back by a closure, over a window, than as a lump at
+        step 0; the recursion of states has its head repaired by nature, and no tail.
         """
-        head = (not closed or state) if self.head is None else self.head
+        head = state if self.head is None else self.head
         tail = (not state) if self.tail is None else self.tail
         return replace(self, head=head, tail=tail)
 

@@ -72,7 +72,7 @@ def increments(
     out = metadata.finish(
         plain.drop_vars(list(plain.data_vars)), made, line=metadata.history_line("increments")
     )
-    return units.requantify(out, {}) if not quantities else out.pipe(_requantified, made)
+    return units.requantify(out, list(made)) if quantities else out
 
 
 def _difference(
@@ -84,7 +84,7 @@ def _difference(
         role="state",
         fields={found.key: found.variable} if found.variable in background else None,
     )
-    convert = units.conversion(before.units or "", found.units or "", "state")
+    convert = before.conversion(found.units)
     one, two = analysis[found.variable], background[before.variable]
     for dim in one.dims:
         if dim not in two.dims or not _same(one, two, dim):
@@ -93,7 +93,7 @@ def _difference(
     attrs = metadata.describe(
         {},
         role="difference",
-        units=_difference_units(found.units or ""),
+        units=_difference_units(found),
         standard_name=standard_name,
         cell_methods="time: sum",
     )
@@ -108,20 +108,10 @@ def _same(one: xr.DataArray, two: xr.DataArray, dim: Any) -> bool:
     return True
 
 
-def _difference_units(text: str) -> str:
+def _difference_units(found: cf.Found) -> str:
     """Units of a difference: kelvin for any Celsius (a difference of 1 degC is 1 K)."""
-    return (
-        "K"
-        if units.compatible(text, "K")
-        and text
-        and units.conversion(text, "K", "difference").factor == 1
-        else text
+    same = (
+        units.compatible(found.units, "K")
+        and units.conversion(found.units, "K", "difference").identity
     )
-
-
-def _requantified(out: xr.Dataset, made: dict[str, xr.DataArray]) -> xr.Dataset:
-    import pint
-
-    registry = pint.get_application_registry()
-    names = {n: registry.Unit(units.normalise(v.attrs["units"])) for n, v in made.items()}
-    return units.requantify(out, names)
+    return "K" if same else found.units

@@ -59,7 +59,8 @@ class Job:
     state : float or None
         If the smoothed state is asked for: from the model's units to the state's.
     extras : tuple of str
-        Which inputs follow the increments: "spread", "weights", "state".
+        Which inputs follow the increments: "spread", "state", and factors of cells' sizes,
+        "size 0", "size 1".
     carried : bool
         Whether time comes in parts.
     dtype : dtype
@@ -140,7 +141,7 @@ class Block:
         self.values = moved.reshape(self.shape)
         named = dict(zip(job.extras, extras, strict=True))
         self.spread = self._like(named.get("spread"))
-        self.weights = self._like(named.get("weights"))
+        self.sizes = [self._like(named[name]) for name in job.extras if name.startswith("size")]
         self.state = self._like(named.get("state"))
         self.out = self.xp.empty(self.shape, job.dtype)
 
@@ -195,8 +196,8 @@ class Block:
         if infinite:
             raise self._bad(xp.isinf(values), tile, "infinite")
         weights = xp.ones((1, 1, 1))
-        if self.weights is not None:
-            weights = xp.nan_to_num(self.weights[:, *tile].astype(np.float64))
+        for size in self.sizes:
+            weights = weights * xp.nan_to_num(size[:, *tile].astype(np.float64))
         share, cheap = xp.ones((1, 1)), None
         if self.spread is not None:
             share, cheap = self._shares(tile, amounts, valid, weights)
@@ -248,14 +249,15 @@ class Block:
         t, reduced, kept = (int(i) for i in np.argwhere(to_numpy(wrong))[0])
         rank = 1 + len(self.job.reduced)
         shape = self.moved_shape
-        starts = [part.start or 0 for part in tile]
-        position = [t, *np.unravel_index(reduced + starts[0], shape[1:rank])] if rank > 1 else [t]
-        position += np.unravel_index(kept + starts[1], shape[rank:]) if shape[rank:] else []
+        start = [part.start or 0 for part in tile]
+        position = [t]
+        for flat, sizes in ((reduced + start[0], shape[1:rank]), (kept + start[1], shape[rank:])):
+            position += [int(i) for i in np.unravel_index(flat, sizes)] if sizes else []
         names = [self.job.dims[a] for a in self.job.order]
         offsets = [self.place.slices[a].start for a in self.job.order]
         if not self.job.carried:
             offsets[0] = 0
         where = ", ".join(
-            f"{n}={o + int(i)}" for n, o, i in zip(names, offsets, position, strict=False)
+            f"{n}={o + i}" for n, o, i in zip(names, offsets, position, strict=True)
         )
         return ValuesError(f"{self.job.name}: {what} at index ({where})")
