@@ -12,7 +12,6 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
 ]
 exclude_patterns = ["_build"]
@@ -20,6 +19,7 @@ source_suffix = {".md": "markdown"}
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
+autosummary_generate = False
 default_role = "code"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
@@ -31,7 +31,7 @@ html_title = "xocean_ml"
 html_theme_options = {
     "description": "Ocean machine learning on labelled arrays",
     "fixed_sidebar": True,
-    "page_width": "1100px",
-    "body_max_width": "820px",
+    "page_width": "1160px",
+    "body_max_width": "880px",
 }
 html_sidebars = {"**": ["about.html", "navigation.html", "searchbox.html"]}
