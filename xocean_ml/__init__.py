@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xocean_ml import accessors as accessors
 
 if TYPE_CHECKING:
-    from xocean_ml import fields, metrics, observations, plot, simulate
+    from . import fields, metrics, observations, plot, simulate
     from xocean_ml.errors import (
         AmbiguousField,
         FieldNotFound,

@@ -19,7 +19,7 @@ from xocean_ml.errors import FieldNotFound, XOceanError, raise_all
 from xocean_ml.spec import FieldSpec, Role
 
 if TYPE_CHECKING:
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
 
 __all__ = [
     "Found",

@@ -83,7 +83,7 @@ def fit(
     """
     if kind != "dong":
         raise ValueError(f'kind={kind!r} is not known; known: "dong"')
-    from xocean_ml.smoothing.smooth import prepare
+    from xocean_ml.smoothing.prepare import prepare
 
     ready = prepare(ds, "dong", {**options, "decay": "fit"}, fields=fields, also=also)
     # Which ends are repaired depends on the call, so it is left open unless it was said.

@@ -11,7 +11,7 @@ from xocean_ml.plan import Plan, readable
 from xocean_ml.smoothing import graph
 
 if TYPE_CHECKING:
-    from xocean_ml.smoothing.smooth import Ready, Variable
+    from xocean_ml.smoothing.prepare import Ready, Variable
 
 __all__ = ["describe"]
 

@@ -257,7 +257,5 @@ class Block:
         offsets = [self.place.slices[a].start for a in self.job.order]
         if not self.job.carried:
             offsets[0] = 0
-        where = ", ".join(
-            f"{n}={o + i}" for n, o, i in zip(names, offsets, position, strict=True)
-        )
+        where = ", ".join(f"{n}={o + i}" for n, o, i in zip(names, offsets, position, strict=True))
         return ValuesError(f"{self.job.name}: {what} at index ({where})")

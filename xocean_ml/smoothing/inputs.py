@@ -1,0 +1,86 @@
+"""What goes with an increment into its tasks: cell sizes and spread, in the increment's layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import xarray as xr
+
+from xocean_ml import fields as cf
+from xocean_ml import grid
+from xocean_ml.errors import GridError, XOceanError
+
+__all__ = ["Over", "aligned", "cell_sizes", "spread", "with_bounds"]
+
+Over = Literal["cell", "column", "global"]
+
+
+def with_bounds(lone: xr.Dataset, seen: xr.Dataset) -> xr.Dataset:
+    """The variable's own Dataset with the bounds of its coordinates."""
+    wanted = [c.attrs.get("bounds") for c in lone.coords.values()]
+    wanted += [c.encoding.get("bounds") for c in lone.coords.values()]
+    present = {b: seen[b] for b in wanted if b in seen.variables}
+    return lone.assign_coords(present) if present else lone
+
+
+def cell_sizes(
+    seen: xr.Dataset, increments: xr.DataArray, over: Over, where: grid.Axes
+) -> list[xr.DataArray]:
+    """What turns an increment into an amount, up to a constant, as factors: thickness, area."""
+    sizes = []
+    has_levels = "Z" in where and where["Z"] in increments.dims
+    if has_levels and (over != "cell" or _moves(seen, increments)):
+        own = with_bounds(increments.to_dataset(), seen)
+        sizes.append(grid.cell_thickness(seen if _given_thickness(seen) else own))
+    apart = {where["T"], where.get("Z"), where.get("E")}
+    if over == "global" and set(increments.dims) - apart:
+        sizes += _factors(grid.cell_area(seen))
+    return sizes
+
+
+def _factors(area: xr.DataArray) -> list[xr.DataArray]:
+    """An area as a product of two one-dimensional factors where it is one: it travels lighter."""
+    if area.ndim != 2 or area.chunks is not None:
+        return [area]
+    row, column = area[0] / area[0, 0], area[:, 0]
+    exact = np.allclose(column * row, area.transpose(*area.dims), rtol=1e-13, atol=0)
+    return [column, row] if exact else [area]
+
+
+def _given_thickness(seen: xr.Dataset) -> bool:
+    try:
+        cf.find(seen, "cell_thickness")
+    except XOceanError:
+        return False
+    return True
+
+
+def _moves(seen: xr.Dataset, increments: xr.DataArray) -> bool:
+    """Whether a given thickness varies in time, so that even a cell's volume does."""
+    if not _given_thickness(seen):
+        return False
+    return grid.axes(increments)["T"] in grid.cell_thickness(seen).dims
+
+
+def aligned(extra: xr.DataArray, increments: xr.DataArray, what: str) -> xr.DataArray:
+    """An extra input with the increments' dimensions in their order, length one where it lacks."""
+    for dim in extra.dims:
+        if dim not in increments.dims or extra.sizes[dim] != increments.sizes[dim]:
+            raise GridError(
+                f"{what} {extra.name}{dict(extra.sizes)} does not fit "
+                f"{increments.name}{dict(increments.sizes)}"
+            )
+    extra = extra.reset_coords(drop=True)
+    missing = [dim for dim in increments.dims if dim not in extra.dims]
+    return extra.expand_dims(missing).transpose(*increments.dims)
+
+
+def spread(seen: xr.Dataset, found: cf.Found, named: str, increments: xr.DataArray) -> xr.DataArray:
+    kept = cf.find_spread(seen, found, named)
+    assert kept is not None
+    values = seen[kept.variable]
+    if kept.role == "variance":
+        values = xr.ufuncs.sqrt(values)
+    return aligned(values, increments, "spread")
