@@ -1,0 +1,315 @@
+"""The tour: what `.ml_smooth` does, on increments whose truth is known or on a user's own file.
+
+`python -m xocean_ml` runs it. Each part prints what it finds and writes ``smoothed.nc`` and
+``smoothing.png``, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xocean_ml import grid, metrics, persist, simulate
+from xocean_ml.errors import XOceanError
+from xocean_ml.smoothing.prepare import Variable, prepare
+
+__all__ = ["own", "twin"]
+
+WINDOW = "5YS"
+WIDTHS = (7, 13, 25, 37, 49, 61, 85, 121)
+DECAYS = (90, 180, 365, 730, 1461, 2922, 5844)
+DRAWN = 20_000_000
+"""Values that the figure of a user's own file may hold."""
+
+HEADINGS = ("band", "method", "noise", "error / optimum", "5-year corr.", "pulses", "closure")
+NEEDS = {"plot": "the figure", "io": "NetCDF and Zarr files"}
+
+
+# ---- the twin ------------------------------------------------------------------------------
+
+
+def twin(output: Path, *, columns: int = 24, seed: int = 0) -> None:
+    """Smooth a simulated century of increments, score it against the truth, write both.
+
+    Parameters
+    ----------
+    output : Path
+        Folder, which exists, for ``smoothed.nc`` and ``smoothing.png``.
+    columns : int
+        Number of water columns.
+    seed : int
+        Seed of the simulation.
+    """
+    ds = _world(columns, seed)
+    years = ds["time"].dt.year.values
+    print(
+        f"A simulated reanalysis: {columns} columns, {ds.sizes['depth']} levels, monthly increments"
+        f"\nof {years[0]} to {years[-1]}, whose true part is known.\n"
+    )
+    model = ds.ml_smooth.fit("dong")
+    print(f'>>> ds.ml_smooth("dong", decay="fit", conserve="{WINDOW}")')
+    print(ds.ml_smooth.plan(model, conserve=WINDOW), end="\n\n")
+    smoothed = ds.ml_smooth(model, conserve=WINDOW)
+    increment = smoothed["temperature_increment"]
+    sweep = _frontier(ds)
+    width, decay = (_best(sweep, name) for name in ("running mean", "Dong"))
+    methods = {
+        "raw": ds["temperature_increment"],
+        f"running mean, {width:.0f} months": _mean(ds, width),
+        "Dong, not closed": ds.ml_smooth(model, conserve=None)["temperature_increment"],
+        f"Dong, closed {WINDOW}": increment,
+        "optimum A": ds["optimum_a"],
+    }
+    scores = {name: _score(x, ds) for name, x in methods.items()}
+    whole = {name: score.sel(era="all") for name, score in scores.items()}
+    print(_table(HEADINGS, _rows(whole)), end="\n\n")
+    print(_words(whole, model.decay_days, width, decay), end="\n\n")
+    raw = ds["temperature_increment"]
+    described = raw.assign_attrs(long_name="temperature increment before smoothing")
+    del described.attrs["standard_name"]  # the smoothed one is the increment of this file
+    _write(smoothed.assign(raw_increment=described), output / "smoothed.nc")
+    _draw(
+        output / "smoothing.png",
+        raw,
+        increment,
+        truth=ds["true_increment"],
+        score=scores[f"Dong, closed {WINDOW}"],
+        frontier=sweep,
+        conserve=WINDOW,
+    )
+
+
+def _world(columns: int, seed: int) -> xr.Dataset:
+    """The twin as a CF file wants it: columns before time, and a member that spreads refer to."""
+    ds = simulate.increments("test_inside", columns=columns, seed=seed)
+    ds = ds.drop_vars(["optimum_b", "gain"]).transpose("column", "time", "depth", ...)
+    member = {"standard_name": "realization", "units": "1"}
+    ds = ds.assign_coords(realization=((), np.int32(0), member))
+    ds["realization"].encoding["_FillValue"] = None
+    return ds
+
+
+def _mean(ds: xr.Dataset, width: float) -> xr.DataArray:
+    return metrics.running_mean(ds["temperature_increment"], int(width))
+
+
+def _frontier(ds: xr.Dataset) -> xr.Dataset:
+    """Error and noise of the running mean and of the closed smoother, each swept."""
+    return metrics.frontier(
+        ds["temperature_increment"],
+        ds["true_increment"],
+        {
+            "running mean": lambda width: _mean(ds, width),
+            "Dong": lambda days: ds.ml_smooth("dong", decay=f"{days}D", conserve=WINDOW)[
+                "temperature_increment"
+            ],
+        },
+        parameters={"running mean": WIDTHS, "Dong": DECAYS},
+        optimum=ds["optimum_a"],
+    )
+
+
+def _best(sweep: xr.Dataset, method: str) -> float:
+    """The parameter with the least error over the optimum's, bands alike; needs the truth."""
+    error = sweep["rmse"].sel(smoother=method, era="all") / sweep["optimum_rmse"].sel(era="all")
+    alike = np.log(error).mean(dim="band")
+    return float(error["value"][int(alike.argmin("parameter"))])
+
+
+def _score(x: xr.DataArray, ds: xr.Dataset) -> xr.Dataset:
+    raw, truth, optimum = (ds[n] for n in ("temperature_increment", "true_increment", "optimum_a"))
+    return metrics.smoothing(x, raw, truth=truth, optimum=optimum, conserve=WINDOW, bootstrap=200)
+
+
+def _rows(scores: Mapping[str, xr.Dataset]) -> Iterable[Sequence[str]]:
+    for band in next(iter(scores.values()))["band"].values:
+        for k, (name, score) in enumerate(scores.items()):
+            at = score.sel(band=band)
+            low, high = float(at["rmse_ratio_low"]), float(at["rmse_ratio_high"])
+            span = f" ({low:.2f} to {high:.2f})" if low < high else ""
+            yield (
+                "" if k else f"{band} m",
+                name,
+                f"{float(at['noise_ratio']):.3f}",
+                f"{float(at['rmse_ratio']):.2f}{span}",
+                f"{float(at['correlation_truth']):.2f}",
+                f"{100 * float(at['pulse']):.2f} %",
+                _small(float(at["closure_residual"])),
+            )
+        yield ()
+
+
+def _words(scores: Mapping[str, xr.Dataset], fitted: float, width: float, decay: float) -> str:
+    """What the table shows, its numbers taken from it."""
+    raw, mean, free, closed, best = scores.values()
+
+    def between(score: xr.Dataset, name: str, digits: int = 2) -> str:
+        low, high = (float(score[name].quantile(q)) for q in (0, 1))
+        return f"{low:.{digits}f} to {high:.{digits}f}"
+
+    ahead = [
+        str(band)
+        for band in closed["band"].values
+        if closed["rmse_ratio"].sel(band=band) < mean["rmse_ratio"].sel(band=band)
+    ]
+    where = f"in {', '.join(ahead)} m" if ahead else "in no band"
+    told = (
+        "Month-to-month noise (root mean square of steps, over that of the raw increments) falls "
+        f"to {between(closed, 'noise_ratio', 3)} of what it was.",
+        "Errors against the truth, over those of the best estimate that the same increments allow "
+        "(optimum A, which knows every parameter), were "
+        f"{between(raw, 'rmse_ratio', 1)} and are {between(closed, 'rmse_ratio')}.",
+        "Pulses further from the truth than three of its standard deviations were up to "
+        f"{100 * float(raw['pulse'].max()):.0f} % of values and are up to "
+        f"{100 * float(closed['pulse'].max()):.1f} %. Where almost nothing is observed (below "
+        "2000 m) smoothing spreads a few pulses out: more values are off, by less.",
+        "Sums over five years stay as they were, in every cell, to "
+        f"{_small(float(closed['closure_residual'].max()))} of the amount: what float32 rounds.",
+        "The price of that: 5-year means are the raw ones, noise of several years and all. Their "
+        f"correlation with the truth stays the raw {between(closed, 'correlation_truth')}; not "
+        f"closed it is {between(free, 'correlation_truth')}, at best "
+        f"{between(best, 'correlation_truth')}.",
+        f"The running mean of {width:.0f} months is the best of {len(WIDTHS)} widths in hindsight, "
+        f"which takes the truth. The smoother's decay of {fitted:.0f} days was fitted without it "
+        f"(in hindsight {decay:.0f} days is the best of {len(DECAYS)}); it errs less {where} than "
+        "that running mean, which keeps no sums.",
+    )
+    return "\n".join(
+        ["What this shows"]
+        + [textwrap.fill(each, 96, initial_indent="- ", subsequent_indent="  ") for each in told]
+    )
+
+
+# ---- a user's own file ---------------------------------------------------------------------
+
+
+def own(path: str, output: Path) -> None:
+    """Smooth the increments of a file, tell what was found and what changed, write both.
+
+    Parameters
+    ----------
+    path : str
+        NetCDF file, or Zarr store (its name ends in ``.zarr``, or it is a folder).
+    output : Path
+        Folder, which exists, for ``smoothed.nc`` and a figure for each increment.
+
+    Raises
+    ------
+    XOceanError
+        If the file cannot be opened, or its increments not be smoothed.
+    """
+    target = output / "smoothed.nc"
+    if Path(path).resolve() == target.resolve():
+        raise XOceanError(f"{path} would be overwritten; choose another --output")
+    ds = _open(path)
+    options = {"decay": "fit", "conserve": WINDOW}
+    print(f'>>> ds.ml_smooth("dong", decay="fit", conserve="{WINDOW}")')
+    print(ds.ml_smooth.plan("dong", **options), end="\n\n")
+    ready = prepare(ds, "dong", {"decay": "fit"}, conserve=WINDOW)
+    _write(ds.ml_smooth("dong", **options), target)
+    with _open(str(target)) as smoothed:
+        for variable in ready.variables:
+            name = str(variable.increments.name)
+            _report(variable, ds[name], smoothed[name])
+            picture = "smoothing.png" if len(ready.variables) == 1 else f"smoothing_{name}.png"
+            shown = _thinned(ds[name]), _thinned(smoothed[name])
+            _draw(output / picture, *shown, conserve=WINDOW)
+
+
+def _open(path: str) -> xr.Dataset:
+    zarr = path.rstrip("/").endswith(".zarr") or Path(path).is_dir()
+    try:
+        return xr.open_dataset(path, chunks={}, engine="zarr" if zarr else None)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        told = str(error).partition("\n")[0]
+        raise XOceanError(f"{path} cannot be opened: {told}{_missing('io')}") from error
+
+
+def _report(variable: Variable, raw: xr.DataArray, smoothed: xr.DataArray) -> None:
+    """Print what can be told without the truth."""
+    job = variable.job
+    # A thickness that moves belongs to the amounts too, and is not at hand here.
+    score = metrics.smoothing(
+        smoothed,
+        raw,
+        weights=xr.DataArray(job.steps.amount, dims=job.dims[job.time]),
+        conserve=None if job.moving_weights else WINDOW,
+        bootstrap=0,
+    ).sel(era="all")
+    rows = []
+    for band in score["band"].values:
+        at = score.sel(band=band)
+        residual = float(at["closure_residual"]) if "closure_residual" in at else np.nan
+        noise, kept = float(at["noise_ratio"]), float(at["correlation_raw"])
+        rows.append((str(band), "1", f"{noise:.3f}", f"{kept:.3f}", _small(residual)))
+    print(f"{raw.name}")
+    print(_table(("band", "noise before", "after", "5-year corr. with raw", "closure"), rows))
+    print(
+        "\nnoise: root mean square of step-to-step differences, over that of the raw increments;"
+        "\nclosure: largest change of a sum over five years in a cell, over its sum of sizes.\n"
+    )
+
+
+def _thinned(da: xr.DataArray) -> xr.DataArray:
+    """Every n-th cell, so that the figure of a large file fits in memory."""
+    axes = grid.axes(da)
+    beside = [dim for dim in da.dims if dim not in (axes.get("T"), axes.get("Z"))]
+    while da.size > DRAWN and any(da.sizes[dim] > 1 for dim in beside):
+        longest = max(beside, key=lambda dim: da.sizes[dim])
+        da = da.isel({longest: slice(None, None, 2)})
+    return da
+
+
+# ---- both ----------------------------------------------------------------------------------
+
+
+def _write(ds: xr.Dataset, path: Path) -> None:
+    try:
+        persist.write_atomically(path, ds.to_netcdf)
+    except (ImportError, ValueError) as error:
+        if not (hint := _missing("io")):
+            raise
+        raise XOceanError(f"{path} cannot be written{hint}") from error
+    print(f"written: {path}")
+
+
+def _draw(path: Path, *fields: xr.DataArray, **options: Any) -> None:
+    if hint := _missing("plot"):
+        print(f"no figure{hint}")
+        return
+    from xocean_ml import plot
+
+    figure = plot.smoothing(*fields, **options)
+    persist.write_atomically(path, figure.savefig)
+    print(f"written: {path}")
+
+
+def _missing(extra: str) -> str:
+    """What to install, if an extra's packages are not there; else nothing."""
+    from importlib.util import find_spec
+
+    wanted = {"plot": ("matplotlib",), "io": ("netCDF4", "zarr")}[extra]
+    if all(find_spec(name) for name in wanted):
+        return ""
+    return f'; {NEEDS[extra]} need the extra "{extra}": pip install "xocean_ml[{extra}]"'
+
+
+def _small(value: float) -> str:
+    if np.isnan(value):
+        return "-"
+    return "0" if value == 0 else f"{value:.0e}"
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as what they hold, under their headings."""
+    lines = [headings, *rows]
+    widths = [max(len(row[k]) for row in lines if row) for k in range(len(headings))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
+        for row in lines
+    ).rstrip()
