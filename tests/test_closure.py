@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xocean_ml.kernels.closure import Running, Windows, stiffness
+from xocean_ml.kernels.closure import Running, Windows
 
 
 def _case(seed: int, lengths: list[int], columns: int = 3):
@@ -25,22 +25,26 @@ def _case(seed: int, lengths: list[int], columns: int = 3):
 def _dense(segments, m, a, missing):
     """The minimiser, from the Karush-Kuhn-Tucker matrix of each window."""
     valid = m > 0
-    a = np.where(valid, a, 0.0)
-    a = np.maximum(a / (a.sum() / valid.sum()), 1e-2)
-    price = m / (m.sum() / valid.sum()) / a
-    stiff = stiffness(segments)
+
+    def cheap(w):
+        inside = (segments == w) & valid
+        level = a[inside].mean() if inside.any() else 1.0
+        return np.where(inside, np.maximum(a / level, 1e-2), 0.0)
 
     def alone(w, t):
-        inside = segments == w
-        total = (m * a * valid)[inside].sum()
-        return a[t] * valid[t] * missing[w] / total if total else 0.0
+        total = (m * cheap(w)).sum()
+        return cheap(w)[t] * missing[w] / total if total else 0.0
 
     found = np.zeros(len(m))
     last = segments.max()
     for w in range(last + 1):
         at = np.flatnonzero(segments == w)
         gradient = np.diff(np.eye(len(at)), axis=0)
-        cost = np.diag(price[at]) + stiff * gradient.T @ gradient
+        here = m[at]
+        mean = here.sum() / max((here > 0).sum(), 1) or 1.0
+        price = here / mean / np.where(here > 0, cheap(w)[at], 1.0)
+        stiff = float(len(at)) ** 2
+        cost = np.diag(price) + stiff * gradient.T @ gradient
         pull = np.zeros(len(at))
         for end, step, edge in ((0, -1, w > 0), (-1, 1, w < last)):
             if edge:

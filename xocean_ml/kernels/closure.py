@@ -7,10 +7,12 @@ After smoothing, a window of time :math:`w` lacks an amount :math:`r_w`. The cor
           + 2 \lambda (e_{first} - E_{left})^2 + 2 \lambda (e_{last} - E_{right})^2
           \quad\text{subject to}\quad \sum_{t \in w} m_t e_t = r_w ,
 
-with :math:`m` the weights of the sum (length of step, cell volume) and :math:`a` where corrections
-are cheap (spread squared, mean one; or uniform). :math:`E` is the correction's value at the border
-of two windows, half a step away from either: the mean of what each would have there on its own
-with :math:`\lambda = 0`. At the ends of the record there is no such term.
+with :math:`m` the weights of the sum (length of step, cell volume), :math:`a` where corrections
+are cheap (spread squared, mean one in the window; or uniform) and :math:`\lambda` the square of
+the number of steps: a correction changes over about a window's length. :math:`E` is the
+correction's value at the border of two windows, half a step away from either: the mean of what
+each would have there on its own with :math:`\lambda = 0`. At the ends of the record there is no
+such term.
 
 With :math:`\lambda = 0` this is a constant per window, which makes a new pulse at every border.
 Three properties follow from the form:
@@ -27,7 +29,7 @@ Everything is float64 on numpy or cupy arrays, columns last.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -35,21 +37,7 @@ import numpy as np
 
 from xocean_ml.device import namespace
 
-__all__ = ["Running", "Windows", "stiffness"]
-
-
-def stiffness(segments: np.ndarray) -> float:
-    """The default :math:`\\lambda`: square of the mean number of steps in a window.
-
-    A correction then changes over about one window's length: smooth across edges, yet local.
-
-    Examples
-    --------
-    >>> stiffness(np.repeat([0, 1], 60))
-    3600.0
-    """
-    count = int(segments.max()) + 1
-    return float(len(segments) / count) ** 2
+__all__ = ["Running", "Windows"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +105,7 @@ class Windows:
         """
         if cheap is None and weights.shape[1] == 1:
             return self.apply(self.operator(weights), missing)
-        return _Cost.of(self.segments, weights, cheap).correction(missing)
+        return _correction(self.first, missing, weights, cheap)
 
     def operator(self, weights: Any) -> Any:
         """Matrix from what windows lack to the correction, for weights shared by all columns.
@@ -131,7 +119,7 @@ class Windows:
         array, (time, windows)
         """
         unit = namespace(weights).eye(self.count)
-        return _Cost.of(self.segments, weights, None).correction(unit)
+        return _correction(self.first, unit, weights, None)
 
 
 @dataclass(frozen=True)
@@ -246,91 +234,87 @@ def _boxcar(
     return int(owner.min()), row
 
 
-@dataclass(frozen=True)
-class _Cost:
-    """What a correction costs: price :math:`p_t` per step and stiffness of its gradient."""
+def _correction(first: np.ndarray, missing: Any, weights: Any, cheap: Any) -> Any:
+    """The correction window by window, (time, columns)."""
+    xp = namespace(missing)
+    parts = [slice(a, b) for a, b in pairwise([*first, len(weights)])]
+    shapes = [_shape(weights[part], None if cheap is None else cheap[part]) for part in parts]
+    alone = []
+    for w, (part, shape) in enumerate(zip(parts, shapes, strict=True)):
+        # Without stiffness e_t = mu a_t.
+        lever = (weights[part] * shape).sum(axis=0)
+        level = missing[w] / xp.where(lever > 0, lever, 1.0)
+        alone.append((shape[0] * level, shape[-1] * level))
+    found = xp.empty((len(weights), missing.shape[1]))
+    for w, (part, shape) in enumerate(zip(parts, shapes, strict=True)):
+        left = (alone[w - 1][1] + alone[w][0]) / 2 if w > 0 else None
+        right = (alone[w][1] + alone[w + 1][0]) / 2 if w + 1 < len(parts) else None
+        found[part] = _window(weights[part], shape, missing[w], left, right)
+    return xp.where(weights > 0, found, 0.0)
 
-    price: Any
-    weights: Any
-    stiff: float
-    first: np.ndarray
 
-    @classmethod
-    def of(cls, segments: np.ndarray, weights: Any, cheap: Any) -> _Cost:
-        """Prices, with `a` scaled to mean one over time; missing steps cost nothing."""
-        xp = namespace(weights)
-        valid = weights > 0
-        count = xp.maximum(valid.sum(axis=0), 1)
-        mean = weights.sum(axis=0) / count
-        price = weights / xp.where(mean > 0, mean, 1.0)
-        if cheap is not None:
-            cheap = xp.where(valid, cheap, 0.0)
-            level = cheap.sum(axis=0) / count
-            # Where the spread vanishes all along, corrections are uniform; where it vanishes at
-            # some steps only, these are dear but possible: a window may have no others.
-            scaled = xp.where(level > 0, cheap / xp.where(level > 0, level, 1.0), 1.0)
-            price = price / xp.maximum(scaled, 1e-2)
-        first = np.flatnonzero(np.diff(segments, prepend=-1))
-        return cls(price, weights, stiffness(segments), first)
+def _shape(weights: Any, cheap: Any) -> Any:
+    """`a` of one window with mean one over its steps; 0 where a step is missing."""
+    xp = namespace(weights)
+    valid = weights > 0
+    if cheap is None:
+        return valid.astype(np.float64)
+    cheap = xp.where(valid, cheap, 0.0)
+    level = cheap.sum(axis=0) / xp.maximum(valid.sum(axis=0), 1)
+    # Where the spread vanishes all along, corrections are uniform; where it vanishes at some
+    # steps only, these are dear but possible.
+    scaled = xp.where(level > 0, cheap / xp.where(level > 0, level, 1.0), 1.0)
+    return valid * xp.maximum(scaled, 1e-2)
 
-    def correction(self, missing: Any) -> Any:
-        """(windows, columns) to (time, columns)."""
-        xp = namespace(missing)
-        steps = len(self.weights)
-        bounds = [*self.first, steps]
-        borders = self._borders(missing)
-        found = xp.empty((steps, missing.shape[1]))
-        for w, (start, stop) in enumerate(pairwise(bounds)):
-            left = borders[w - 1] if w > 0 else None
-            right = borders[w] if w < len(borders) else None
-            found[start:stop] = self._window(slice(start, stop), missing[w], left, right)
-        return xp.where(self.weights > 0, found, 0.0)
 
-    def _borders(self, missing: Any) -> Any:
-        """Values of the correction at the borders, (windows - 1, columns)."""
-        xp = namespace(missing)
-        positive = self.price > 0
-        shape = xp.where(positive, self.weights / xp.where(positive, self.price, 1.0), 0.0)
-        lever = _window_sums(shape * self.weights, self.first)
-        # Without stiffness e_t = mu a_t, and a_t is proportional to m_t / p_t.
-        level = missing / xp.where(lever > 0, lever, 1.0)
-        last = np.append(self.first[1:], len(self.weights)) - 1
-        before = shape[last[:-1]] * level[:-1]
-        after = shape[self.first[1:]] * level[1:]
-        return (before + after) / 2
+def _window(weights: Any, shape: Any, missing: Any, left: Any, right: Any) -> Any:
+    """One window: price plus stiffness, the pull of the borders, and one multiplier."""
+    xp = namespace(missing)
+    steps = len(weights)
+    stiff = float(steps) ** 2
+    count = xp.maximum((weights > 0).sum(axis=0), 1)
+    mean = weights.sum(axis=0) / count
+    price = weights / xp.where(mean > 0, mean, 1.0) / xp.where(shape > 0, shape, 1.0)
+    pull = xp.zeros((steps, missing.shape[0]))
+    diagonal = price + pull
+    if steps > 1:
+        diagonal[:-1] += stiff
+        diagonal[1:] += stiff
+    for at, border in ((0, left), (steps - 1, right)):
+        if border is not None:
+            diagonal[at] += 2 * stiff
+            pull[at] += 2 * stiff * border
+    lever = weights + xp.zeros_like(pull)
+    solve = _compiled_thomas() if xp is np else _thomas
+    solve(diagonal, stiff, pull, lever)
+    strength = (weights * lever).sum(axis=0)
+    lack = missing - (weights * pull).sum(axis=0)
+    return pull + lever * (lack / xp.where(strength > 0, strength, xp.inf))
 
-    def _window(self, part: slice, missing: Any, left: Any, right: Any) -> Any:
-        """Thomas algorithm in one window, for the weights and the borders' pull together."""
-        xp = namespace(missing)
-        price, weights = self.price[part], self.weights[part]
-        count = len(price)
-        pull = xp.zeros((count, missing.shape[0]))
-        diagonal = price + 0.0
-        if count > 1:
-            diagonal[:-1] += self.stiff
-            diagonal[1:] += self.stiff
-        for at, border in ((0, left), (count - 1, right)):
-            if border is not None:
-                diagonal[at] += 2 * self.stiff
-                pull[at] += 2 * self.stiff * border
-        # A window without a valid step and without borders has nothing to solve.
-        diagonal = xp.where(diagonal > 0, diagonal, 1.0)
-        lever = weights + 0.0
-        for t in range(1, count):
-            ratio = self.stiff / diagonal[t - 1]
-            diagonal[t] -= self.stiff * ratio
-            diagonal[t] = xp.where(diagonal[t] > 0, diagonal[t], 1.0)
-            pull[t] += ratio * pull[t - 1]
-            lever[t] += ratio * lever[t - 1]
-        for t in reversed(range(count)):
-            if t < count - 1:
-                pull[t] += self.stiff * pull[t + 1]
-                lever[t] += self.stiff * lever[t + 1]
-            pull[t] /= diagonal[t]
-            lever[t] /= diagonal[t]
-        strength = (weights * lever).sum(axis=0)
-        lack = missing - (weights * pull).sum(axis=0)
-        return pull + lever * (lack / xp.where(strength > 0, strength, xp.inf))
+
+def _thomas(diagonal: Any, stiff: float, pull: Any, lever: Any) -> None:
+    """Solve the tridiagonal system for two right-hand sides, in place, all columns at once."""
+    count = diagonal.shape[0]
+    # A window with neither a valid step nor a border has nothing to solve: divide by one.
+    diagonal[0] += diagonal[0] <= 0
+    for t in range(1, count):
+        ratio = stiff / diagonal[t - 1]
+        diagonal[t] -= stiff * ratio
+        diagonal[t] += diagonal[t] <= 0
+        pull[t] += ratio * pull[t - 1]
+        lever[t] += ratio * lever[t - 1]
+    pull[count - 1] /= diagonal[count - 1]
+    lever[count - 1] /= diagonal[count - 1]
+    for t in range(count - 2, -1, -1):
+        pull[t] = (pull[t] + stiff * pull[t + 1]) / diagonal[t]
+        lever[t] = (lever[t] + stiff * lever[t + 1]) / diagonal[t]
+
+
+@cache
+def _compiled_thomas() -> Any:
+    import numba
+
+    return numba.njit(nogil=True, cache=True)(_thomas)
 
 
 def _window_sums(values: Any, first: np.ndarray) -> Any:
