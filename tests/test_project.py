@@ -207,6 +207,12 @@ def test_links_between_files_lead_somewhere(page):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+def test_every_benchmark_is_told_of():
+    page = (ROOT / "docs" / "benchmarks.md").read_text()
+    for path in sorted((ROOT / "benchmarks").glob("[!_]*.py")):
+        assert f"`benchmarks/{path.name}`" in page
+
+
 def test_every_module_says_what_it_is():
     for path in sorted((ROOT / "xocean_ml").rglob("*.py")):
         assert ast.get_docstring(ast.parse(path.read_text())), path.relative_to(ROOT)
