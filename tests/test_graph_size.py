@@ -1,0 +1,173 @@
+"""How many dask tasks a call adds: few per chunk, and never more per chunk on more chunks.
+
+Counted are the layers of the result's graph that the chunked layer made (their names begin with
+"xocean-"): predictions, sums, merges, carries and getters. Not counted are the input's own graph
+and its clone, from which the second phase reads. Arrays are of zeros that nobody computes.
+"""
+
+from __future__ import annotations
+
+import dask
+import dask.array as da
+import numpy as np
+import pytest
+import xarray as xr
+
+import xocean_ml  # noqa: F401  registers the accessor
+
+DIMS = ("time", "depth", "lat", "lon")
+
+FEW = 4
+"""Tasks that a call may add however many chunks there are: model, job, last merge, solution."""
+
+CASES = {
+    "64 chunks, time whole": ((120, 4, 64, 64), (120, 4, 8, 8)),
+    "8 chunks of 60 steps": ((480, 4, 32, 32), (60, 4, 32, 32)),
+    "8 x 4 chunks of 60 steps": ((480, 4, 64, 64), (60, 4, 32, 32)),
+    "8 x 4 chunks of 60 steps, 100 MB each": ((480, 4, 640, 640), (60, 4, 320, 320)),
+    "120 chunks of one step": ((120, 4, 32, 32), (1, 4, 32, 32)),
+    "120 x 4 chunks of one step": ((120, 4, 32, 32), (1, 4, 16, 16)),
+    "120 chunks of one step, 33 MB each": ((120, 8, 1024, 1024), (1, 8, 1024, 1024)),
+    "120 chunks of one step, 100 MB each": ((120, 24, 1024, 1024), (1, 24, 1024, 1024)),
+}
+
+BAR = {"cell": 2, "column": 2, "global": 4}
+"""One output: 1 + outputs for closures within a column, 3 + outputs for the globe."""
+
+BEYOND = {
+    ("8 chunks of 60 steps", "cell"): 2.5,
+    ("8 chunks of 60 steps", "column"): 2.5,
+    ("8 x 4 chunks of 60 steps", "cell"): 2.5,
+    ("8 x 4 chunks of 60 steps", "column"): 2.5,
+    ("8 x 4 chunks of 60 steps, 100 MB each", "cell"): 4.1,
+    ("8 x 4 chunks of 60 steps, 100 MB each", "column"): 4.1,
+    ("120 chunks of one step, 33 MB each", "cell"): 3.4,
+    ("120 chunks of one step, 33 MB each", "column"): 3.4,
+    ("120 chunks of one step, 100 MB each", "cell"): 7.1,
+    ("120 chunks of one step, 100 MB each", "column"): 7.1,
+    ("120 chunks of one step, 100 MB each", "global"): 6.1,
+}
+"""Cases that do not meet the bar, and the tasks per chunk that were counted."""
+
+
+def _sample(shape: tuple[int, ...], chunks: tuple[int, ...]) -> xr.Dataset:
+    steps, levels, rows, columns = shape
+    time = np.datetime64("1990-01-01", "ns") + np.arange(steps) * np.timedelta64(30, "D")
+    theta = "sea_water_potential_temperature"
+    increment = {"standard_name": f"change_over_time_in_{theta}", "units": "K"}
+    zeros = da.zeros(shape, chunks=chunks, dtype="f4")
+    depth = {"standard_name": "depth", "units": "m", "positive": "down", "axis": "Z"}
+    return xr.Dataset(
+        {
+            "increment": (DIMS, zeros, increment),
+            "thetao": (DIMS, zeros + 280, {"standard_name": theta, "units": "K"}),
+            "areacello": (
+                ("lat", "lon"),
+                np.ones((rows, columns)),
+                {"standard_name": "cell_area", "units": "m2"},
+            ),
+            "thkcello": (
+                "depth",
+                np.full(levels, 10.0),
+                {"standard_name": "cell_thickness", "units": "m"},
+            ),
+        },
+        {
+            "time": ("time", time, {"standard_name": "time", "axis": "T"}),
+            "depth": ("depth", 10.0 * np.arange(levels) + 5, depth),
+        },
+    )
+
+
+def _no_compute(*args, **kwargs):
+    raise AssertionError("something was computed before it was asked for")
+
+
+def _smoothed(shape, chunks, variable="increment", **options) -> da.Array:
+    with dask.config.set(scheduler=_no_compute):
+        return _sample(shape, chunks).ml_smooth("dong", **options)[variable].data
+
+
+def _own(array: da.Array) -> dict[str, int]:
+    """Tasks of each layer that is ours."""
+    layers = array.__dask_graph__().layers
+    return {name: len(layer) for name, layer in layers.items() if name.startswith("xocean-")}
+
+
+def _cases() -> list:
+    cases = []
+    for name in CASES:
+        for over in BAR:
+            counted = BEYOND.get((name, over))
+            reason = f"{counted} tasks per chunk, {BAR[over]} allowed"
+            marks = (
+                [pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)]
+                if counted
+                else []
+            )
+            cases.append(pytest.param(name, over, id=f"{name}, {over}", marks=marks))
+    return cases
+
+
+@pytest.mark.parametrize(("name", "over"), _cases())
+def test_few_tasks_per_chunk(name, over):
+    out = _smoothed(*CASES[name], conserve_over=over)
+    assert out.chunks == _sample(*CASES[name]).increment.data.chunks
+    assert sum(_own(out).values()) <= BAR[over] * out.npartitions + FEW
+
+
+@pytest.mark.parametrize(("name", "over"), BEYOND)
+def test_no_more_tasks_than_were_counted(name, over):
+    """Where the bar is not met it is at least known by how much."""
+    out = _smoothed(*CASES[name], conserve_over=over)
+    assert sum(_own(out).values()) <= BEYOND[name, over] * out.npartitions + FEW
+
+
+@pytest.mark.parametrize("over", BAR)
+def test_without_a_second_phase_each_chunk_is_one_task(over):
+    shape, chunks = CASES["64 chunks, time whole"]
+    out = _smoothed(shape, chunks, conserve=None, conserve_over=over)
+    assert sum(_own(out).values()) <= out.npartitions + FEW
+
+
+@pytest.mark.parametrize("over", BAR)
+@pytest.mark.parametrize("steps", [1, 60])
+@pytest.mark.parametrize("mode", ["increment", "state"])
+def test_tasks_grow_with_chunks_and_not_faster(over, steps, mode):
+    """Ten times the record, and four times the space."""
+    variable = "increment" if mode == "increment" else "thetao"
+
+    def tasks(length: int, cells: int) -> int:
+        shape, chunks = (length, 4, 16, cells), (steps, 4, 16, 16)
+        out = _smoothed(shape, chunks, variable, conserve_over=over, mode=mode)
+        return sum(_own(out).values())
+
+    least = tasks(120, 16)
+    assert tasks(1200, 16) <= 10 * least + FEW
+    assert tasks(120, 64) <= 4 * least + FEW
+
+
+def test_the_model_and_the_job_are_one_node_each():
+    for name in ("64 chunks, time whole", "120 chunks of one step"):
+        own = _own(_smoothed(*CASES[name]))
+        assert [count for layer, count in own.items() if "-same-" in layer] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "over", "times"),
+    [
+        ("64 chunks, time whole", "cell", 1),
+        ("64 chunks, time whole", "global", 2),
+        ("120 chunks of one step", "cell", 2),
+        ("120 chunks of one step", "global", 2),
+    ],
+)
+def test_how_often_the_input_is_read(name, over, times):
+    """The second phase reads through keys of its own, so that nothing is held for it."""
+    out = _smoothed(*CASES[name], conserve_over=over)
+    layers = out.__dask_graph__().layers
+    reading = sum(
+        len(layer) for name, layer in layers.items() if name.startswith(("zeros", "clone", "ones"))
+    )
+    chunks = out.npartitions
+    assert reading == times * chunks
