@@ -117,8 +117,8 @@ def _frontier(ds: xr.Dataset) -> xr.Dataset:
 def _best(sweep: xr.Dataset, method: str) -> float:
     """The parameter with the least error over the optimum's, bands alike; needs the truth."""
     error = sweep["rmse"].sel(smoother=method, era="all") / sweep["optimum_rmse"].sel(era="all")
-    alike = np.log(error).mean(dim="band")
-    return float(error["value"][int(alike.argmin("parameter"))])
+    alike = xr.DataArray(np.log(error))
+    return float(error["value"][int(alike.mean("band").argmin("parameter"))])
 
 
 def _score(x: xr.DataArray, ds: xr.Dataset) -> xr.Dataset:
@@ -180,7 +180,7 @@ def _words(scores: Mapping[str, xr.Dataset], fitted: float, width: float, decay:
         "that running mean, which keeps no sums.",
     )
     return "\n".join(
-        ["What this shows"]
+        ["What this shows (ranges are over the depth bands)"]
         + [textwrap.fill(each, 96, initial_indent="- ", subsequent_indent="  ") for each in told]
     )
 
