@@ -32,7 +32,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -59,20 +59,28 @@ class Dong:
 
     Parameters
     ----------
-    decay_days : float
-        e-folding time of the weight of future increments, in days.
+    decay_days : float or None
+        e-folding time of the weight of future increments, in days. None: yet to be fitted.
     head, tail : bool or None
         Whether that end is repaired. None: the head where a state is asked for, the tail where
         increments are.
     """
 
-    decay_days: float = DEFAULT_DECAY
+    decay_days: float | None = DEFAULT_DECAY
     head: bool | None = None
     tail: bool | None = None
 
+    options: ClassVar[tuple[str, ...]] = ("decay", "head", "tail")
+
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.decay_days) and self.decay_days > 0):
-            raise ValueError(f"decay must be a positive length of time, not {self.decay_days} days")
+        days = self.decay_days
+        if days is not None and not (np.isfinite(days) and days > 0):
+            raise ValueError(f"decay must be a positive length of time, not {days} days")
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether the decay is yet to be fitted."""
+        return self.decay_days is None
 
     @property
     def spec(self) -> Spec:
@@ -93,9 +101,12 @@ class Dong:
         """Write a model file (safetensors)."""
         persist.save(self, path)
 
-    def with_options(self, **options: Any) -> Dong:
-        """The same model with other settings."""
-        return replace(self, **options)
+    def with_options(self, *, decay: Any = None, **repairs: bool | None) -> Dong:
+        """The same model with another decay (a length of time or ``"fit"``) or other repairs."""
+        if decay is None:
+            return replace(self, **repairs)
+        days = None if isinstance(decay, str) and decay == "fit" else days_of(decay)
+        return replace(self, decay_days=days, **repairs)
 
     def settled(self, *, state: bool) -> Dong:
         """Decide the repairs that were left open.
@@ -130,6 +141,8 @@ class Dong:
         smoothed, flux, outflow
             As `xocean_ml.kernels.columns.backward` gives them, ends repaired.
         """
+        if self.decay_days is None:
+            raise ValueError('the decay is yet to be fitted: ds.ml_smooth.fit("dong")')
         xp = namespace(amounts)
         passed = np.exp(-steps.gaps / self.decay_days)
         if self.head:
@@ -142,13 +155,17 @@ class Dong:
             smoothed /= xp.asarray(inside)[:, None, None]
         return smoothed, flux, outflow
 
+    @property
+    def _told(self) -> str:
+        return "decay to be fitted" if self.needs_fit else f"decay {self.decay_days:g} days"
+
     def __repr__(self) -> str:
-        return f"Dong(decay_days={self.decay_days:g})"
+        return f"Dong({self._told})"
 
     def _repr_html_(self) -> str:
         return (
             "<b>Dong smoother</b> (Dong, Haines &amp; Martin 2021)<br>"
-            f"decay {self.decay_days:g} days; reads temperature and salinity increments; no weights"
+            f"{self._told}; reads temperature and salinity increments; no weights"
         )
 
 

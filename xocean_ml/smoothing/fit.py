@@ -87,10 +87,11 @@ def fit(
 
     ready = prepare(ds, "dong", {**options, "decay": "fit"}, fields=fields, also=also)
     # Which ends are repaired depends on the call, so it is left open unless it was said.
-    return replace(Dong(**options), decay_days=chunked.compute(ready.node()).decay_days)
+    fitted = chunked.compute(ready.node())
+    return replace(Dong(**options), decay_days=fitted.decay_days)
 
 
-def fitted_decay(model: Dong, work: Sequence[tuple[Any, Job]]) -> chunked.Tasks:
+def fitted_decay(model: Any, work: Sequence[tuple[Any, Job]]) -> chunked.Tasks:
     """One task that gives `model` with its decay fitted to the increments, lazily.
 
     Parameters
@@ -209,4 +210,4 @@ def _fitted(model: Dong, steps: int, gap: float, *sums: Sequence[np.ndarray]) ->
             "can be (shrunk towards their long-term mean)",
             stacklevel=2,
         )
-    return model.with_options(decay_days=decay * gap)
+    return replace(model, decay_days=decay * gap)

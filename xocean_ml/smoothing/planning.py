@@ -23,9 +23,7 @@ def describe(ready: Ready) -> Plan:
         row, said = _row(variable)
         rows.append(row)
         notes += said
-    decay = "to be fitted when computed" if ready.fit else f"{ready.model.decay_days:g} days"
-    title = f"smooth with {ready.model.spec.name} (decay {decay})"
-    return Plan(title, rows, tuple(dict.fromkeys(notes)))
+    return Plan(f"smooth with {ready.model!r}", rows, tuple(dict.fromkeys(notes)))
 
 
 def _row(variable: Variable) -> tuple[dict[str, Any], list[str]]:

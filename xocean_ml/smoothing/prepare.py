@@ -18,8 +18,10 @@ from xocean_ml.errors import FieldNotFound, GridError, ValuesError, XOceanError,
 from xocean_ml.kernels.closure import Running, Windows
 from xocean_ml.smoothing.dong import Dong, days_of
 from xocean_ml.smoothing.inputs import Over, aligned, cell_sizes, spread, with_bounds
+from xocean_ml.smoothing.smoother import Smoother
 from xocean_ml.smoothing.steps import Steps
 from xocean_ml.smoothing.tiles import Job
+from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -113,17 +115,16 @@ class Ready:
 
     source: xr.Dataset
     quantities: dict[Any, Any]
-    model: Any
+    model: Smoother
     origin: str | None
     variables: tuple[Variable, ...]
     settings: dict[str, Any]
-    fit: bool
 
     def node(self) -> Any:
         """The model as one node of the graph."""
         from xocean_ml import chunked
 
-        if not self.fit:
+        if not self.model.needs_fit:
             return chunked.constant(persist.parcel(self.model, self.origin))
         from xocean_ml.smoothing.fit import fitted_decay
 
@@ -131,7 +132,7 @@ class Ready:
 
     def history(self) -> str:
         """One line that says how to do it again."""
-        sha = None if self.fit else persist.digest(self.model)[:16]
+        sha = None if self.model.needs_fit else persist.digest(self.model)[:16]
         name = self.model.spec.name
         return metadata.history_line("ml_smooth", model=name, sha256=sha, **self.settings)
 
@@ -154,22 +155,22 @@ def prepare(
         raise TypeError(f"smooth takes a Dataset, not {type(ds).__name__}; ds.ml_smooth takes both")
     _one_of("mode", mode, ("increment", "state"))
     _one_of("conserve_over", conserve_over, ("cell", "column", "global"))
-    chosen, origin, fit = _model(model, options)
+    chosen, origin = _model(model, options)
     plain, quantities = units.dequantify(ds)
     seen = _with(plain, also)
     chosen = chosen.settled(state=mode == "state")
     settings = {"conserve": conserve, "over": conserve_over if conserve else None, "mode": mode}
-    settings |= {"decay": "fit" if fit else f"{chosen.decay_days:g}D"}
+    settings |= {name: options[name] for name in sorted(options)}
     errors: list[XOceanError] = []
     variables = []
     for found in _increments(seen, chosen.spec, fields):
         try:
             asked = _Asked(fields, spread, conserve, conserve_over, mode, device)
-            variables.append(_variable(seen, found, asked))
+            variables.append(_variable(seen, found, chosen.spec, asked))
         except XOceanError as error:
             errors.append(error)
     raise_all(errors, f"{len(errors)} increments cannot be smoothed")
-    return Ready(plain, quantities, chosen, origin, tuple(variables), settings, fit)
+    return Ready(plain, quantities, chosen, origin, tuple(variables), settings)
 
 
 @dataclass(frozen=True)
@@ -184,8 +185,8 @@ class _Asked:
     device: str | None
 
 
-def _model(model: Any, options: Mapping[str, Any]) -> tuple[Any, str | None, bool]:
-    """The model with its options, where it came from, and whether its decay is yet to be fitted."""
+def _model(model: Any, options: Mapping[str, Any]) -> tuple[Smoother, str | None]:
+    """The model with its options, and where it came from."""
     origin = None
     if model is None:
         warnings.warn(
@@ -196,19 +197,15 @@ def _model(model: Any, options: Mapping[str, Any]) -> tuple[Any, str | None, boo
     elif isinstance(model, (str, os.PathLike)):
         origin = os.fspath(model)
         model = persist.load(model)
-    if not isinstance(model, Dong):
+    if not isinstance(model, Smoother):
         raise TypeError(f"model {model!r} is no smoother")
-    unknown = set(options) - {"decay", "head", "tail"}
+    unknown = set(options) - set(model.options)
     if unknown:
         raise TypeError(
-            f"model {model.spec.name!r} does not take {', '.join(sorted(unknown))}; it takes "
-            "decay, head, tail"
+            f"model {model.spec.name!r} does not take {', '.join(sorted(unknown))}; "
+            f"it takes {', '.join(model.options)}"
         )
-    fit = isinstance(options.get("decay"), str) and options["decay"] == "fit"
-    changes = {k: v for k, v in options.items() if k != "decay"}
-    if "decay" in options and not fit:
-        changes["decay_days"] = days_of(options["decay"])
-    return model.with_options(**changes), origin, fit
+    return model.with_options(**options), origin
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
@@ -239,7 +236,7 @@ def _increments(seen: xr.Dataset, spec: Any, fields: Mapping[str, str] | None) -
     return list(found.values())
 
 
-def _variable(seen: xr.Dataset, found: cf.Found, asked: _Asked) -> Variable:
+def _variable(seen: xr.Dataset, found: cf.Found, spec: Spec, asked: _Asked) -> Variable:
     name = found.variable
     increments = seen[name]
     if increments.dtype.kind not in "fiu":
@@ -250,7 +247,7 @@ def _variable(seen: xr.Dataset, found: cf.Found, asked: _Asked) -> Variable:
     steps = Steps(axis.days, axis.step_days, found.rate)
     dims = tuple(str(d) for d in increments.dims)
     where = grid.axes(increments)
-    spec_units = next(f.units for f in Dong().spec.reads if f.key == found.key)
+    spec_units = next(each.units for each in spec.reads if each.key == found.key)
     # An amount is a rate times days.
     factor = found.conversion(f"{spec_units} day-1" if found.rate else spec_units).factor
     closure = _closure(asked.conserve, axis, steps)

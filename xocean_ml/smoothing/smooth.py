@@ -141,7 +141,7 @@ def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:
     >>> from xocean_ml.simulate import increments
     >>> twin = increments("test_inside", columns=2, years=(2000, 2010))
     >>> print(plan(twin))
-    smooth with dong...
+    smooth with Dong(decay 30 days)...
     """
     from xocean_ml.smoothing.planning import describe
 
