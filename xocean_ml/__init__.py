@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from xocean_ml import accessors as accessors
 
 if TYPE_CHECKING:
-    from . import fields, metrics, observations, plot, simulate
     from xocean_ml.errors import (
         AmbiguousField,
         FieldNotFound,
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     )
     from xocean_ml.persist import load
     from xocean_ml.smoothing import increments, smooth
+
+    from . import fields, metrics, observations, plot, simulate
 
 __version__ = "0.1.0"
 

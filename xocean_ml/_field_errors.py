@@ -47,6 +47,12 @@ def found_lines(ds: xr.Dataset, row: Row) -> str:
     lines = [_line(name, ds.variables[name]) for name in names[:_SHOWN]]
     if len(names) > _SHOWN:
         lines.append(f"    and {len(names) - _SHOWN} more")
+    words = [
+        f"    {name} is skipped: {variable.dtype} are no numbers"
+        for name, variable in ds.data_vars.items()
+        if variable.dtype.kind in "OSU" and variable.attrs.get("standard_name")
+    ]
+    lines += words[:_SHOWN]
     return "\n".join(["  found:", *(lines or ["    no variable of numbers"])])
 
 

@@ -107,6 +107,7 @@ def dimension(obj: Labelled, axis: str) -> str:
         raise GridError(
             f"no {_WORDS[axis]} axis ({axis}); dimensions found: {listed(obj.sizes)}. Name it as "
             f"usual, or set its coordinate's attribute, e.g. obj[dim].attrs['axis'] = '{axis}'"
+            f"{_scalar(obj, axis)}"
         )
     return dim
 
@@ -117,6 +118,14 @@ def find(obj: Labelled, axis: str) -> str | None:
     if len(dims) > 1:
         raise GridError(_several(axis, dims))
     return dims[0] if dims else None
+
+
+def _scalar(obj: Labelled, axis: str) -> str:
+    """What to do where the coordinate is there, but has no dimension."""
+    for name, coordinate in obj.coords.items():
+        if coordinate.ndim == 0 and (found := evidence(coordinate)) and found[1] == axis:
+            return f". {name} is there without a dimension: obj.expand_dims({str(name)!r})"
+    return ""
 
 
 def _several(axis: str, dims: list[str]) -> str:

@@ -35,8 +35,18 @@ def cell_sizes(
         sizes.append(grid.cell_thickness(seen if _given_thickness(seen) else own))
     apart = {where["T"], where.get("Z"), where.get("E")}
     if over == "global" and set(increments.dims) - apart:
-        sizes += _factors(grid.cell_area(seen))
+        sizes += _factors(_area(seen))
     return sizes
+
+
+def _area(seen: xr.Dataset) -> xr.DataArray:
+    try:
+        return grid.cell_area(seen)
+    except GridError as error:
+        raise GridError(
+            f'conserve_over="global" needs the area of cells: {error}. Or give a variable with '
+            "standard_name 'cell_area', in m2"
+        ) from error
 
 
 def _factors(area: xr.DataArray) -> list[xr.DataArray]:

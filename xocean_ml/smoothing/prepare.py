@@ -155,15 +155,20 @@ def prepare(
         raise TypeError(f"smooth takes a Dataset, not {type(ds).__name__}; ds.ml_smooth takes both")
     _one_of("mode", mode, ("increment", "state"))
     _one_of("conserve_over", conserve_over, ("cell", "column", "global"))
-    chosen, origin = _model(model, options)
+    asked_for, origin = _model(model, options)
     plain, quantities = units.dequantify(ds)
     seen = _with(plain, also)
-    chosen = chosen.settled(state=mode == "state")
+    chosen = asked_for.settled(state=mode == "state")
+    if origin is not None and (options or persist.digest(chosen) != persist.digest(asked_for)):
+        origin = None  # no longer what lies there, so it travels itself
     settings = {"conserve": conserve, "over": conserve_over if conserve else None, "mode": mode}
     settings |= {name: options[name] for name in sorted(options)}
     errors: list[XOceanError] = []
     variables = []
-    for found in _increments(seen, chosen.spec, fields):
+    every = _increments(seen, chosen.spec, fields)
+    if isinstance(spread, Mapping):
+        _known(spread, [found.variable for found in every])
+    for found in every:
         try:
             asked = _Asked(fields, spread, conserve, conserve_over, mode, device)
             variables.append(_variable(seen, found, chosen.spec, asked))
@@ -206,6 +211,15 @@ def _model(model: Any, options: Mapping[str, Any]) -> tuple[Smoother, str | None
             f"it takes {', '.join(model.options)}"
         )
     return model.with_options(**options), origin
+
+
+def _known(spread: Mapping[str, str], increments: list[str]) -> None:
+    for name in spread:
+        if name not in increments:
+            known = ", ".join(increments)
+            raise FieldNotFound(
+                f"spread={dict(spread)}: {name} is no increment found here: {known}"
+            )
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
@@ -262,6 +276,7 @@ def _variable(seen: xr.Dataset, found: cf.Found, spec: Spec, asked: _Asked) -> V
     target, attrs, state, dtype = _result(seen, found, asked, increments, extras, spec_units)
     job = Job(
         name=name,
+        spread_name=named or "",
         dims=dims,
         time=dims.index(axis.dim),
         reduced=reduced,
@@ -280,8 +295,9 @@ def _variable(seen: xr.Dataset, found: cf.Found, spec: Spec, asked: _Asked) -> V
 
 def _not_all_land(increments: xr.DataArray) -> None:
     # Only what is in memory is looked at: a lazy one is told when sums find nothing.
-    held = increments.variable._data
-    if isinstance(held, np.ndarray) and held.dtype.kind == "f" and bool(np.isnan(held).all()):
+    held: Any = increments.variable._data
+    known = isinstance(held, np.ndarray) and held.dtype.kind == "f" and held.size > 0
+    if known and bool(np.isnan(held).all()):
         raise ValuesError(f"{increments.name}: every value is missing, all land")
 
 
@@ -292,7 +308,10 @@ def _closure(conserve: str | None, axis: grid.TimeAxis, steps: Steps) -> Windows
         raise TypeError(f"conserve takes a frequency, not {conserve!r}")
     if conserve.startswith("running:"):
         return Running(steps.length, _running_days(conserve.removeprefix("running:")))
-    return Windows(np.asarray(axis.segments(conserve).index))
+    try:
+        return Windows(np.asarray(axis.segments(conserve).index))
+    except GridError as error:
+        raise GridError(f"conserve={conserve!r}: {error}") from error
 
 
 def _running_days(text: str) -> float:

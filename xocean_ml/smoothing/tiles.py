@@ -54,6 +54,8 @@ class Job:
         How sums over time are kept.
     factor : float
         From the variable's units to the model's.
+    spread_name : str
+        Variable of the spread, for messages.
     moving_weights : bool
         Whether the weights vary in time.
     state : float or None
@@ -77,6 +79,7 @@ class Job:
     steps: Steps
     closure: Windows | Running | None
     factor: float = 1.0
+    spread_name: str = ""
     moving_weights: bool = False
     state: float | None = None
     extras: tuple[str, ...] = ()
@@ -194,7 +197,7 @@ class Block:
         values = self.values[:, *tile]
         amounts, valid, infinite = columns.amounts(values, self.job.factor * self.amount)
         if infinite:
-            raise self._bad(xp.isinf(values), tile, "infinite")
+            raise self._bad(xp.isinf(values), tile, f"{self.job.name}: infinite")
         weights = xp.ones((1, 1, 1))
         for size in self.sizes:
             weights = weights * xp.nan_to_num(size[:, *tile].astype(np.float64))
@@ -207,9 +210,10 @@ class Block:
         """Where corrections go: over the reduced cells (`share`) and over time (`cheap`)."""
         xp = self.xp
         spread = self.spread[:, *tile].astype(np.float64)
-        if (spread < 0).any():
-            raise self._bad(spread < 0, tile, "a negative spread")
-        square = xp.where(valid & xp.isfinite(spread), spread, 0.0) ** 2
+        for wrong, what in ((spread < 0, "negative"), (xp.isinf(spread), "infinite")):
+            if wrong.any():
+                raise self._bad(wrong, tile, f"{self.job.spread_name}: {what}")
+        square = xp.where(valid & ~xp.isnan(spread), spread, 0.0) ** 2
         if not self.job.reduced:
             return xp.ones((1, 1)), square[:, 0]
         count = xp.maximum(valid.sum(axis=0), 1)
@@ -258,4 +262,4 @@ class Block:
         if not self.job.carried:
             offsets[0] = 0
         where = ", ".join(f"{n}={o + i}" for n, o, i in zip(names, offsets, position, strict=True))
-        return ValuesError(f"{self.job.name}: {what} at index ({where})")
+        return ValuesError(f"{what} at index ({where})")
