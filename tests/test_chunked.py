@@ -509,7 +509,7 @@ def test_the_same_on_local_schedulers(scheduler):
 
 def test_the_same_on_a_cluster():
     distributed = pytest.importorskip("distributed")
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     out, wanted = _everything()
     with (
         distributed.LocalCluster(processes=False, **options) as cluster,

@@ -7,6 +7,8 @@ and its clone, from which the second phase reads. Arrays are of zeros that nobod
 
 from __future__ import annotations
 
+import weakref
+
 import dask
 import dask.array as da
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 import xarray as xr
 
 import xocean_ml  # noqa: F401  registers the accessor
+from xocean_ml.smoothing import graph
 
 DIMS = ("time", "depth", "lat", "lon")
 
@@ -171,3 +174,97 @@ def test_how_often_the_input_is_read(name, over, times):
     )
     chunks = out.npartitions
     assert reading == times * chunks
+
+
+# ---- memory --------------------------------------------------------------------------------
+
+
+class Source:
+    """Random numbers that count how many of their chunks are alive, and how many were read."""
+
+    dtype = np.dtype("f8")
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.ndim = shape, len(shape)
+        self.alive: set[int] = set()
+        self.most = self.reads = 0
+
+    def __getitem__(self, slices: tuple[slice, ...]) -> np.ndarray:
+        sizes = [len(range(*s.indices(n))) for s, n in zip(slices, self.shape, strict=True)]
+        chunk = np.random.default_rng(slices[0].start).standard_normal(sizes)
+        self.reads += 1
+        self.alive.add(number := self.reads)
+        weakref.finalize(chunk, self.alive.discard, number)
+        self.most = max(self.most, len(self.alive))
+        return chunk
+
+
+_KEPT = pytest.mark.xfail(
+    strict=True,
+    raises=AssertionError,
+    reason="the fit reads through the keys of the first phase: all of the input waits for it",
+)
+
+
+@pytest.mark.parametrize("steps", [120, 1], ids=["time whole", "one step per chunk"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"conserve": None},
+        {"conserve_over": "cell"},
+        {"conserve_over": "column"},
+        {"conserve_over": "global"},
+        {"mode": "state"},
+        pytest.param({"decay": "fit", "conserve": None}, marks=_KEPT),
+        pytest.param({"decay": "fit"}, marks=_KEPT),
+    ],
+    ids=str,
+)
+def test_chunks_that_were_read_are_let_go(steps, options, monkeypatch):
+    """No more of the input is held than a few tasks need, in groups of five steps."""
+    shape, cells = (120, 2, 8, 8), 4
+    chunks = (steps, 2, cells, cells)
+    monkeypatch.setattr(graph, "GROUP_BYTES", 5 * 2 * cells**2 * 8)
+    ds, source = _sample(shape, chunks), Source(shape)
+    array = da.from_array(source, chunks, asarray=False, fancy=False, meta=np.empty((0,) * 4))
+    ds["increment"] = (DIMS, array, ds.increment.attrs)
+    out = ds.ml_smooth("dong", **options)
+    out["thetao" if "mode" in options else "increment"].data.sum().compute(scheduler="synchronous")
+    assert source.reads >= array.npartitions
+    assert source.most <= (2 if steps == 120 else 4 * 5)
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="levels are joined after blocks were sized"
+)
+@pytest.mark.parametrize("conserve", ["5YS", "running:2Y"])
+@pytest.mark.filterwarnings("ignore:.*rechunked")
+def test_blocks_are_bounded_after_a_rechunk(conserve):
+    ds = _sample((120, 75, 500, 1000), (1, 75, 500, 1000))
+    ds["spread"] = ds.increment.copy(data=ds.increment.data + 1)
+    ds.spread.attrs = {**ds.thetao.attrs, "cell_methods": "realization: standard_deviation"}
+    out = ds.ml_smooth("dong", conserve=conserve, conserve_over="column", spread="spread")
+    cells = np.prod([max(sizes) for sizes in out.increment.data.chunks])
+    assert cells * 4 <= graph.GROUP_BYTES
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        100,
+        pytest.param(
+            1100,
+            marks=pytest.mark.xfail(
+                strict=True, raises=AssertionError, reason="a large area's name is made at random"
+            ),
+        ),
+    ],
+)
+def test_equal_calls_have_equal_keys_whatever_the_size_of_an_area(cells):
+    def name() -> str:
+        ds = _sample((24, 1, cells, cells), (1, 1, cells, cells))
+        # no product of a row and a column, as on a tripolar grid
+        ds["areacello"] = ds.areacello + np.random.default_rng(0).random((cells, cells))
+        return ds.ml_smooth("dong", conserve_over="global").increment.data.name
+
+    assert name() == name()

@@ -450,10 +450,6 @@ def test_a_remote_model_that_has_changed_is_told(remote):
         persist.revive(parcel)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the settled model, not the file's, is what the reference's sha256 is of: smooth.py",
-)
 def test_a_remote_model_smooths(remote):
     """What a call decides for itself (which ends are repaired) is no change of the file."""
     time = xr.date_range("2000-01-01", periods=30)
