@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ._unit_strings import read
 from .errors import GridError, UnitsError
 from .spec import Role
+from .units.strings import read
 
 __all__ = ["describe", "finish", "history_line"]
 

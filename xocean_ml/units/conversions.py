@@ -1,9 +1,4 @@
-"""Units: read them as files spell them, convert by role, keep Quantities out of the graph.
-
-A units string goes through our own table and the UDUNITS exponent syntax first and only then to
-pint, which alone reads ``MB`` as megabyte and ``M/S`` as molar per siemens and refuses ``m s-1``.
-The registry is the application's, taken at call time; nothing global is changed.
-"""
+"""Convert by role: a state by factor and offset, all else by the factor, a variance squared."""
 
 from __future__ import annotations
 
@@ -11,23 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from xocean_ml._quantified import dequantify, requantify, units_of
-from xocean_ml._unit_strings import Reading, cf_string, factors_of, linear, read, registry
 from xocean_ml.errors import UnitsError
 from xocean_ml.spec import Role
+from xocean_ml.units.strings import Reading, factors_of, linear, read, registry
 
-__all__ = [
-    "Conversion",
-    "Equivalence",
-    "cf_string",
-    "compatible",
-    "conversion",
-    "dequantify",
-    "is_rate",
-    "normalise",
-    "requantify",
-    "units_of",
-]
+__all__ = ["Conversion", "Equivalence", "compatible", "conversion", "is_rate", "normalise"]
 
 Equivalence = Literal["practical_salinity", "liquid_water"]
 """Two units that a quantity lets pass for one another although their dimension says otherwise.

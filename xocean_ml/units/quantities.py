@@ -11,7 +11,7 @@ from typing import Any
 
 import xarray as xr
 
-from xocean_ml._unit_strings import cf_string, linear, read, registry
+from xocean_ml.units.strings import cf_string, linear, read, registry
 
 __all__ = ["dequantify", "requantify", "units_of"]
 
