@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import doctest
 import importlib
 import json
 import re
@@ -186,19 +185,6 @@ def test_a_model_of_another_package_joins_by_its_entry_point(tmp_path, monkeypat
 
 
 # ---- what is written -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_examples_of_pages_are_true(page):
-    blocks = re.findall(r"^```(?:python|pycon)\n(.*?)^```", page.read_text(), re.M | re.S)
-    flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
-    text = "\n".join(blocks)
-    test = doctest.DocTestParser().get_doctest(text, {}, page.name, str(page), 0)
-    assert doctest.DocTestRunner(optionflags=flags).run(test).failed == 0
-
-
-def test_the_readme_has_examples():
-    assert ">>> " in README
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
