@@ -11,20 +11,21 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from xocean_ml import _field_search, fields
-from xocean_ml._field_table import ENSEMBLE_DIMS, ROWS
+from xocean_ml import fields
 from xocean_ml.errors import (
     AmbiguousField,
     FieldNotFound,
     UnitsError,
     XOceanErrorGroup,
 )
+from xocean_ml.fields import search
+from xocean_ml.fields.rows import ENSEMBLE_DIMS, ROWS
 from xocean_ml.spec import FieldSpec
 
 
 @pytest.fixture(autouse=True)
 def _forget_warnings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_field_search, "_warned", set())
+    monkeypatch.setattr(search, "_warned", set())
 
 
 def boom(block):

@@ -1,9 +1,4 @@
-"""Find fields by the names that real files bear: never fuzzy, never computing.
-
-The order of search: what the user says (``fields={...}``); the standard name, aliases resolved; a
-scalar height (or a sea mask) where a name alone does not decide; a product's exact variable name
-(or long name) whose units and dimensions fit too, which warns once.
-"""
+"""The three ways to ask: for one field, for all that a model reads, for the table itself."""
 
 from __future__ import annotations
 
@@ -12,25 +7,16 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from xocean_ml._field_links import find_counts, find_error, find_spread
-from xocean_ml._field_search import Found, ProfileWarning, find_field, row_of
-from xocean_ml._field_table import ROWS
 from xocean_ml.errors import FieldNotFound, XOceanError, raise_all
+from xocean_ml.fields.links import find_spread
+from xocean_ml.fields.rows import ROWS
+from xocean_ml.fields.search import Found, find_field, row_of
 from xocean_ml.spec import FieldSpec, Role
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "Found",
-    "ProfileWarning",
-    "find",
-    "find_all",
-    "find_counts",
-    "find_error",
-    "find_spread",
-    "table",
-]
+__all__ = ["find", "find_all", "table"]
 
 
 def table() -> pd.DataFrame:

@@ -10,8 +10,9 @@ from collections.abc import Hashable, Mapping
 
 import xarray as xr
 
-from xocean_ml._field_table import ENSEMBLE_DIMS, Row
 from xocean_ml.errors import UnitsError
+from xocean_ml.fields.row import Row
+from xocean_ml.fields.rows import ENSEMBLE_DIMS
 from xocean_ml.spec import Role
 from xocean_ml.units import conversion, units_of
 

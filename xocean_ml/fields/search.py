@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from xocean_ml import _field_metadata as metadata
-from xocean_ml._field_errors import ambiguous, found_lines, not_found
-from xocean_ml._field_metadata import bearing
-from xocean_ml._field_table import ROWS, Row
-from xocean_ml._field_units import (
+from xocean_ml.errors import FieldNotFound, UnitsError
+from xocean_ml.fields import cf_attrs
+from xocean_ml.fields.cf_attrs import bearing
+from xocean_ml.fields.failures import ambiguous, found_lines, not_found
+from xocean_ml.fields.fits import (
     can_be,
     equivalence_of,
     example_units,
@@ -21,7 +21,8 @@ from xocean_ml._field_units import (
     is_per_time,
     units_fit,
 )
-from xocean_ml.errors import FieldNotFound, UnitsError
+from xocean_ml.fields.row import Row
+from xocean_ml.fields.rows import ROWS
 from xocean_ml.spec import Role
 from xocean_ml.units import Conversion, conversion, normalise, units_of
 
@@ -108,7 +109,7 @@ def find_field(
     row = row_of(key)
     chosen = _chosen(ds, row, key, fields or {})
     if chosen is not None:
-        told = metadata.role_told(ds.variables[chosen], row) if row.role == "state" else None
+        told = cf_attrs.role_told(ds.variables[chosen], row) if row.role == "state" else None
         return as_found(ds, row, chosen, "fields=", role or told or row.role)
     candidates = candidates_of(ds, row)
     for how, names in (
@@ -125,7 +126,7 @@ def find_field(
         if names:
             if how == "profile":
                 warn_profile(row.key, names[0])
-            told = metadata.role_told(candidates[names[0]], row) if row.role == "state" else None
+            told = cf_attrs.role_told(candidates[names[0]], row) if row.role == "state" else None
             return as_found(ds, row, names[0], how, told or role or row.role)
     raise not_found(ds, row, role)
 
@@ -151,9 +152,9 @@ def candidates_of(ds: xr.Dataset, row: Row) -> dict[str, xr.Variable]:
         name: ds.variables[name]
         for name in names
         if isinstance(name, str)
-        and metadata.is_numeric(ds.variables[name])
-        and metadata.standard_name(ds.variables[name])[1] is None
-        and not metadata.is_statistic(ds.variables[name])
+        and cf_attrs.is_numeric(ds.variables[name])
+        and cf_attrs.standard_name(ds.variables[name])[1] is None
+        and not cf_attrs.is_statistic(ds.variables[name])
     }
 
 
@@ -170,7 +171,7 @@ def _by_height(ds: xr.Dataset, row: Row, candidates: dict[str, xr.Variable]) -> 
         if span is None:
             continue
         for each in bearing(row, candidates, (name,)):
-            height = metadata.height_of(ds, candidates[each])
+            height = cf_attrs.height_of(ds, candidates[each])
             if height is not None and span[0] <= abs(height) <= span[1]:
                 found.append(each)
     return found
@@ -182,7 +183,7 @@ def _by_sea_mask(ds: xr.Dataset, row: Row, candidates: dict[str, xr.Variable]) -
         for name, span in row.weak
         if span is None
         for each in bearing(row, candidates, (name,))
-        if metadata.has_sea_mask(ds, name, candidates[each])
+        if cf_attrs.has_sea_mask(ds, name, candidates[each])
     ]
 
 
@@ -196,8 +197,8 @@ def _by_profile(ds: xr.Dataset, row: Row, candidates: dict[str, xr.Variable]) ->
 
 def _bears_product_name(ds: xr.Dataset, row: Row, name: str, variable: xr.Variable) -> bool:
     """Whether variable name (or long name), standard name and dimension kinds are a product's."""
-    standard = metadata.standard_name(variable)[0]
-    other_height = metadata.height_of(ds, variable) if standard else None
+    standard = cf_attrs.standard_name(variable)[0]
+    other_height = cf_attrs.height_of(ds, variable) if standard else None
     if standard is not None and (
         standard not in (*row.all_names, *row.loose) or (other_height is not None and row.weak)
     ):
@@ -208,14 +209,14 @@ def _bears_product_name(ds: xr.Dataset, row: Row, name: str, variable: xr.Variab
         *(each.replace("_", " ") for each in (*row.names, *(n for n, _ in row.weak))),
     )
     misused = dict(row.misused).get(str(standard), ())
-    named = name in row.variables or metadata.long_name(variable) in long_names
+    named = name in row.variables or cf_attrs.long_name(variable) in long_names
     return named and name not in misused and _has_level(ds, row, variable)
 
 
 def _has_level(ds: xr.Dataset, row: Row, variable: xr.Variable) -> bool:
-    vertical = bool(metadata.vertical_dims(ds, variable))
+    vertical = bool(cf_attrs.vertical_dims(ds, variable))
     if row.level == "depth":
-        return vertical or metadata.height_of(ds, variable) is not None
+        return vertical or cf_attrs.height_of(ds, variable) is not None
     return bool(variable.dims) and not (row.level == "surface" and vertical)
 
 
@@ -223,7 +224,7 @@ def _of_role(row: Row, role: Role | None, candidates: dict[str, xr.Variable]) ->
     """A difference is no state and a state no difference; without a role states come first."""
     if row.role != "state":
         return list(candidates)
-    told = {n: metadata.role_told(v, row) == "difference" for n, v in candidates.items()}
+    told = {n: cf_attrs.role_told(v, row) == "difference" for n, v in candidates.items()}
     differences = [name for name, is_difference in told.items() if is_difference]
     states = [name for name, is_difference in told.items() if not is_difference]
     if role == "difference":
@@ -233,7 +234,7 @@ def _of_role(row: Row, role: Role | None, candidates: dict[str, xr.Variable]) ->
 
 def as_found(ds: xr.Dataset, row: Row, name: str, how: str, role: Role) -> Found:
     """Describe a variable; its units must fit the row (squared for a variance)."""
-    standard, _ = metadata.standard_name(ds.variables[name])
+    standard, _ = cf_attrs.standard_name(ds.variables[name])
     units = units_of(ds.variables[name])
     if units is None:
         if row.units[:1] != ("1",):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import xarray as xr
 
-from xocean_ml._field_table import Row
 from xocean_ml.errors import UnitsError
+from xocean_ml.fields.row import Row
 from xocean_ml.spec import Role
 from xocean_ml.units import Equivalence, compatible, conversion, is_rate, normalise, units_of
 

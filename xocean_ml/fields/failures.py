@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import xarray as xr
 
-from xocean_ml import _field_metadata as metadata
-from xocean_ml._field_metadata import bearing
-from xocean_ml._field_table import ROWS, Row
-from xocean_ml._field_units import can_be, example_units
 from xocean_ml.errors import AmbiguousField, FieldNotFound
+from xocean_ml.fields import cf_attrs
+from xocean_ml.fields.cf_attrs import bearing
+from xocean_ml.fields.fits import can_be, example_units
+from xocean_ml.fields.row import Row
+from xocean_ml.fields.rows import ROWS
 from xocean_ml.spec import Role
 from xocean_ml.units import units_of
 
@@ -41,7 +42,7 @@ def found_lines(ds: xr.Dataset, row: Row) -> str:
     names = [
         name
         for name in everywhere
-        if isinstance(name, str) and metadata.is_numeric(ds.variables[name])
+        if isinstance(name, str) and cf_attrs.is_numeric(ds.variables[name])
     ]
     names.sort(key=lambda name: not can_be(ds, row, name))
     lines = [_line(name, ds.variables[name]) for name in names[:_SHOWN]]
@@ -70,7 +71,7 @@ def not_found(ds: xr.Dataset, row: Row, role: Role | None) -> FieldNotFound:
         for name in ds.data_vars
         if isinstance(name, str)
         and can_be(ds, row, name)
-        and metadata.standard_name(ds.variables[name])[0] is None
+        and cf_attrs.standard_name(ds.variables[name])[0] is None
     ]
     paste = f"fields={{{row.key!r}: {(fitting[0] if len(fitting) == 1 else 'NAME')!r}}}"
     hints = "".join(f"\n    {hint}" for hint in _hints(ds, row, role))
@@ -97,13 +98,13 @@ def _hints(ds: xr.Dataset, row: Row, role: Role | None) -> list[str]:
     ):
         hints.append("an accumulated amount must be divided by its period first")
     for name, variable in variables.items():
-        if name not in row.variables and metadata.standard_name(variable)[0] not in row.all_names:
+        if name not in row.variables and cf_attrs.standard_name(variable)[0] not in row.all_names:
             continue
         if units_of(variable) is None:
             hints.append(
                 f"{name} has no units: ds[{name!r}].attrs['units'] = {example_units(row)!r}"
             )
-        elif role == "state" and metadata.role_told(variable, row) == "difference":
+        elif role == "state" and cf_attrs.role_told(variable, row) == "difference":
             hints.append(f"{name} is an anomaly or a difference, not a state")
         elif role == "difference" and row.role == "state":
             hints.append(f"{name} is a state, not a difference: take its mean off first")

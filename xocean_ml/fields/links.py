@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import xarray as xr
 
-from xocean_ml import _field_metadata as metadata
-from xocean_ml._field_errors import ambiguous, found_lines
-from xocean_ml._field_search import Found, as_found, find_field, row_of, warn_profile
-from xocean_ml._field_table import ERROR_VARIABLES, ROWS, Row
 from xocean_ml.errors import FieldNotFound, UnitsError
+from xocean_ml.fields import cf_attrs
+from xocean_ml.fields.failures import ambiguous, found_lines
+from xocean_ml.fields.row import Row
+from xocean_ml.fields.rows import ERROR_VARIABLES, ROWS
+from xocean_ml.fields.search import Found, as_found, find_field, row_of, warn_profile
 
 __all__ = ["find_counts", "find_error", "find_spread"]
 
@@ -62,14 +63,14 @@ def find_spread(ds: xr.Dataset, found: Found, spread: str | None = None) -> Foun
                 f"spread={spread!r}: the Dataset has no such variable\n{found_lines(ds, row)}"
             )
         return _as_spread(ds, row, spread, "fields=")
-    spreads = {n: v for n, v in _numbers(ds) if metadata.spread_role(v) is not None}
-    spreads = {n: v for n, v in spreads.items() if metadata.standard_name(v)[1] is None}
-    linked = [n for n in metadata.ancillary(ds, ds.variables[found.variable]) if n in spreads]
+    spreads = {n: v for n, v in _numbers(ds) if cf_attrs.spread_role(v) is not None}
+    spreads = {n: v for n, v in spreads.items() if cf_attrs.standard_name(v)[1] is None}
+    linked = [n for n in cf_attrs.ancillary(ds, ds.variables[found.variable]) if n in spreads]
     names = [found.standard_name] if found.standard_name else [*row.all_names]
     for how, candidates in (
         ("ancillary_variables", linked),
-        ("standard_name", metadata.bearing(row, spreads, _aliases(row, names))),
-        ("standard_name", metadata.bearing(row, spreads, _states(row))),
+        ("standard_name", cf_attrs.bearing(row, spreads, _aliases(row, names))),
+        ("standard_name", cf_attrs.bearing(row, spreads, _states(row))),
     ):
         if len(candidates) > 1:
             raise ambiguous(ds, row, f"{how} and cell_methods", candidates)
@@ -80,7 +81,7 @@ def find_spread(ds: xr.Dataset, found: Found, spread: str | None = None) -> Foun
 
 def _as_spread(ds: xr.Dataset, row: Row, name: str, how: str) -> Found:
     """Its role by cell_methods; where they are silent by whether the units are squared."""
-    told = metadata.spread_role(ds.variables[name])
+    told = cf_attrs.spread_role(ds.variables[name])
     if told == "variance":
         return as_found(ds, row, name, how, told)
     try:
@@ -126,7 +127,7 @@ def find_error(ds: xr.Dataset, found: Found) -> Found | None:
     'e'
     """
     row = row_of(found.key)
-    linked = metadata.ancillary(ds, ds.variables[found.variable])
+    linked = cf_attrs.ancillary(ds, ds.variables[found.variable])
     numbers = dict(_numbers(ds))
     errors = _modified(row, found, numbers, "standard_error")
     products = [name for name in _error_names(found) if name in numbers]
@@ -154,11 +155,11 @@ def _error_names(found: Found) -> list[str]:
 
 
 def _with_divisor_and_bias(ds: xr.Dataset, error: Found, linked: list[str]) -> Found:
-    of_error = metadata.ancillary(ds, ds.variables[error.variable])
+    of_error = cf_attrs.ancillary(ds, ds.variables[error.variable])
     divisors = [
         name
         for name in dict.fromkeys([*of_error, *linked])
-        if metadata.standard_name(ds.variables[name])[0] == "standard_error_multiplier"
+        if cf_attrs.standard_name(ds.variables[name])[0] == "standard_error_multiplier"
     ]
     if len(divisors) > 1:
         raise ambiguous(ds, ROWS[error.key], "standard_error_multiplier", divisors)
@@ -198,9 +199,9 @@ def find_counts(ds: xr.Dataset, found: Found | None = None) -> Found | None:
     row = ROWS["number_of_observations"]
     if found is not None:
         numbers = dict(_numbers(ds))
-        linked = metadata.ancillary(ds, ds.variables[found.variable])
+        linked = cf_attrs.ancillary(ds, ds.variables[found.variable])
         modified = _modified(row_of(found.key), found, numbers, "number_of_observations")
-        named = metadata.bearing(row, numbers, row.names)
+        named = cf_attrs.bearing(row, numbers, row.names)
         for how, candidates in (
             ("ancillary_variables", [n for n in linked if n in modified or n in named]),
             ("standard_name", modified),
@@ -217,7 +218,7 @@ def find_counts(ds: xr.Dataset, found: Found | None = None) -> Found | None:
 
 def _numbers(ds: xr.Dataset) -> Iterable[tuple[str, xr.Variable]]:
     return (
-        (n, v) for n, v in ds.variables.items() if isinstance(n, str) and metadata.is_numeric(v)
+        (n, v) for n, v in ds.variables.items() if isinstance(n, str) and cf_attrs.is_numeric(v)
     )
 
 
@@ -226,8 +227,8 @@ def _modified(
 ) -> list[str]:
     """Variables bearing the field's standard name with a modifier, aliases resolved."""
     names = [found.standard_name] if found.standard_name else [*row.all_names]
-    with_it = {n: v for n, v in variables.items() if metadata.standard_name(v)[1] == modifier}
-    return metadata.bearing(row, with_it, _aliases(row, names))
+    with_it = {n: v for n, v in variables.items() if cf_attrs.standard_name(v)[1] == modifier}
+    return cf_attrs.bearing(row, with_it, _aliases(row, names))
 
 
 def _aliases(row: Row, names: list[str]) -> tuple[str, ...]:
