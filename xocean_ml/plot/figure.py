@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml import grid, units
-from xocean_ml._plot_scores import LINES, draw_frontier, draw_scores, label, plain
 from xocean_ml.metrics import series
+from xocean_ml.plot.scores import LINES, draw_frontier, draw_scores, label, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
