@@ -1,6 +1,17 @@
 """Figures: what a smoother did to increments, at a glance. Needs the extra ``plot``.
 
 Figures are made without pyplot, so no global state is left behind.
+
+==============  ===========================================================================
+`style`         how every panel looks: colours, labels with units, ticks
+`shown`         what is drawn: `Shown`, plain arrays of one column or a mean of columns
+`maps`          panels over depth and time
+`lines`         panels over time: increments at one depth, running content
+`scores`        panels of scores: error against noise, by depth band and era
+`figure`        `smoothing`: the panels put together
+==============  ===========================================================================
+
+Each knows only those above it.
 """
 
 from __future__ import annotations

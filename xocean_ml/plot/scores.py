@@ -1,24 +1,20 @@
-"""Panels of scores, and the labels that all panels share."""
+"""Panels of scores: error against noise, and scores by depth band and era."""
 
 from __future__ import annotations
 
-import re
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
+from xocean_ml.plot.style import LINES, label
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["LINES", "draw_frontier", "draw_scores", "label", "plain"]
+__all__ = ["draw_frontier", "draw_scores"]
 
-LINES: dict[str, dict[str, Any]] = {
-    "raw": {"color": "0.62", "lw": 0.8, "zorder": 2},
-    "truth": {"color": "#d95f02", "lw": 1.6, "zorder": 3},
-    "smoothed": {"color": "#1b5e9e", "lw": 1.8, "zorder": 4},
-}
 _RIVALS = ("#1b9e77", "#7570b3", "#e7298a", "#a6761d", "#66a61e", "#666666")
 _ERAS = ("0.2", "#a6bddb", "#3690c0", "#034e7b", "#74c476", "#238b45")
 _SCORES = {
@@ -109,15 +105,3 @@ def _draw_score(ax: Axes, score: xr.Dataset, name: str) -> None:
     if name == "noise_ratio":
         _log(ax, "x")
     ax.grid(axis="x", color="0.92")
-
-
-def label(name: str, unit: str, power: int = 0) -> str:
-    """Name with units, exponents raised: ``J m-2`` reads J m⁻²."""
-    scale = f"10$^{{{power}}}$ " if power else ""
-    unit = "" if unit == "1" else re.sub(r"(?<=[A-Za-z])(?<!\de)(-?\d+)", r"$^{\1}$", unit)
-    return f"{name} [{(scale + unit).strip()}]" if scale or unit else name
-
-
-def plain(ticks: list[float]) -> list[str]:
-    """Numbers as text, with a true minus sign."""
-    return [f"{tick:g}".replace("-", "\N{MINUS SIGN}") for tick in ticks]
