@@ -1,13 +1,4 @@
-"""Point observations: one table from every discrete-sampling geometry that CF knows.
-
-Points, trajectories, profiles, time series, ragged arrays (contiguous and indexed, nested or not)
-and gridded fields with gaps all reduce to the same idea: a value at (time, latitude, longitude,
-depth). A coordinate belongs to an observation if its dimensions are dimensions of the value, or
-can be reached from them through a ragged array's index; that one rule serves every geometry.
-
-Making a table reads the variable, its error and its coordinates into memory (and nothing else of
-the Dataset): where observations lie decides what a model is fitted to, so it must be known first.
-"""
+"""Tables of observations: one row for each value, with its error, time and place."""
 
 from __future__ import annotations
 
@@ -16,11 +7,18 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from xocean_ml.argo import argo
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, raise_all
-from xocean_ml.sampling import KINDS, coordinate, depth_of, error_of, expand, links_of, observed
+from xocean_ml.observations.sampling import (
+    KINDS,
+    coordinate,
+    depth_of,
+    error_of,
+    expand,
+    links_of,
+    observed,
+)
 
-__all__ = ["argo", "from_grid", "select", "table"]
+__all__ = ["from_grid", "select", "table"]
 
 
 class _Source(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml.errors import FieldNotFound
-from xocean_ml.sampling import gsw_lazily
+from xocean_ml.observations.sampling import gsw_lazily
 
 __all__ = ["argo"]
 
