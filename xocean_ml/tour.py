@@ -52,8 +52,7 @@ def twin(output: Path, *, columns: int = 24, seed: int = 0) -> None:
         f"\nof {years[0]} to {years[-1]}, whose true part is known.\n"
     )
     model = ds.ml_smooth.fit("dong")
-    print(f'>>> ds.ml_smooth("dong", decay="fit", conserve="{WINDOW}")')
-    print(ds.ml_smooth.plan(model, conserve=WINDOW), end="\n\n")
+    _announce(ds, model)
     smoothed = ds.ml_smooth(model, conserve=WINDOW)
     increment = smoothed["temperature_increment"]
     sweep = _frontier(ds)
@@ -207,11 +206,10 @@ def own(path: str, output: Path) -> None:
     if Path(path).resolve() == target.resolve():
         raise XOceanError(f"{path} would be overwritten; choose another --output")
     ds = _open(path)
-    options = {"decay": "fit", "conserve": WINDOW}
-    print(f'>>> ds.ml_smooth("dong", decay="fit", conserve="{WINDOW}")')
-    print(ds.ml_smooth.plan("dong", **options), end="\n\n")
-    ready = prepare(ds, "dong", {"decay": "fit"}, conserve=WINDOW)
-    _write(ds.ml_smooth("dong", **options), target)
+    model = ds.ml_smooth.fit("dong")
+    _announce(ds, model)
+    ready = prepare(ds, model, {}, conserve=WINDOW)
+    _write(ds.ml_smooth(model, conserve=WINDOW), target)
     with _open(str(target)) as smoothed:
         for variable in ready.variables:
             name = str(variable.increments.name)
@@ -227,7 +225,8 @@ def _open(path: str) -> xr.Dataset:
         return xr.open_dataset(path, chunks={}, engine="zarr" if zarr else None)
     except (OSError, ValueError, ImportError, KeyError) as error:
         told = str(error).partition("\n")[0]
-        raise XOceanError(f"{path} cannot be opened: {told}{_missing('io')}") from error
+        hint = "" if isinstance(error, OSError) else _missing("io")
+        raise XOceanError(f"{path} cannot be opened{hint or f': {told}'}") from error
 
 
 def _report(variable: Variable, raw: xr.DataArray, smoothed: xr.DataArray) -> None:
@@ -266,6 +265,12 @@ def _thinned(da: xr.DataArray) -> xr.DataArray:
 
 
 # ---- both ----------------------------------------------------------------------------------
+
+
+def _announce(ds: xr.Dataset, model: Any) -> None:
+    """Print the call and its plan."""
+    print(f'>>> ds.ml_smooth("dong", decay="fit", conserve="{WINDOW}")')
+    print(ds.ml_smooth.plan(model, conserve=WINDOW), end="\n\n")
 
 
 def _write(ds: xr.Dataset, path: Path) -> None:
