@@ -167,7 +167,7 @@ class Carry:
     """A small state that each block hands to its neighbour along one grid axis.
 
     The function takes it as the keyword ``carry`` (None at the start) and gives
-    ``(result, carry)``.
+    ``(result, carry)``; whoever refers to a result gets this pair.
 
     Parameters
     ----------
@@ -176,9 +176,8 @@ class Carry:
     reverse : bool
         From the last block to the first.
     light : bool
-        Whether results are as small as carries: then both stay in one task, and whoever refers
-        to a result gets the pair. Else each has its own getter, so that a neighbour on another
-        worker is sent only the carry.
+        Whether results are as small as carries: then the neighbour takes the pair, and unpacks it.
+        Else a getter takes the carry out, so that a neighbour on another worker is sent no more.
     """
 
     axis: int
@@ -232,7 +231,7 @@ class Tasks:
         return _ref(self.name, index)
 
     def carried(self, index: Index | None) -> TaskRef | None:
-        """Reference to what holds the carry that one block hands on (None of None)."""
+        """Reference to the carry that one block hands on, or to its pair; None of None."""
         assert self.carry is not None
         if index is None:
             return None
@@ -301,7 +300,6 @@ def tasks(
     token = tokenize(function, grid, inputs, content, list(after), carry)
     name = f"{_label(function)}-{token}"
     result = Tasks(name, grid, HighLevelGraph({}, {}), carry)
-    raw = name if carry is None or carry.light else f"{name}-raw"
     layer: dict[Any, Task] = {}
     cuts = [_Cutter(each) for each in inputs]
     edges = [starts(sizes) for sizes in grid]
@@ -311,11 +309,11 @@ def tasks(
         extra = {each: _share(value, index) for each, value in shared.items()}
         if carry is not None:
             extra["carry"] = result.carried(carry.before(index, grid))
-        key: Any = (raw, *index)
+        key: Any = (name, *index)
         layer[key] = _task(key, _run, function, place, *(cut(index) for cut in cuts), **extra)
-        if raw != name:
-            for part, number in ((name, 0), (f"{name}-carry", 1)):
-                layer[(part, *index)] = _task((part, *index), _item, TaskRef(key), number)
+        if carry is not None and not carry.light:
+            hand = (f"{name}-carry", *index)
+            layer[hand] = _task(hand, _item, TaskRef(key), 1)
     return replace(result, graph=_joined(name, layer, sources))
 
 
@@ -394,14 +392,15 @@ def arrays(work: Tasks, outputs: Sequence[Output]) -> tuple[da.Array, ...]:
 def _array(work: Tasks, number: int, outputs: Sequence[Output]) -> da.Array:
     output = outputs[number]
     same = output.axes == tuple(range(len(work.grid))) and output.chunks == work.grid
-    if len(outputs) == 1 and same:
+    if len(outputs) == 1 and same and work.carry is None:
         return da.Array(work.graph, work.name, chunks=output.chunks, meta=output.meta)
     name = f"{work.name}-out{number}-{tokenize(output.chunks, output.axes)[:8]}"
     finders = [
         _nest(sizes, work.grid[axis]) if axis is not None else [(0, slice(None))]
         for sizes, axis in zip(output.chunks, output.axes, strict=True)
     ]
-    path = [number] if len(outputs) > 1 else []
+    path = [0] if work.carry is not None else []
+    path += [number] if len(outputs) > 1 else []
     layer: dict[Any, Task] = {}
     for index in indices(output.chunks):
         block = [0] * len(work.grid)

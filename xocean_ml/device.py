@@ -122,14 +122,16 @@ def to_like(result: Any, like: Any) -> Any:
 
 
 def on_device(array: Any, device: str) -> Any:
-    """A numpy or cupy array where it is to be computed on; cupy arrays stay where they are.
+    """A numpy or cupy array on the device where it is to be computed on.
 
     Examples
     --------
     >>> on_device(np.arange(3)[::-1], "cpu")
     array([2, 1, 0])
     """
-    if device == "cpu" or is_cuda(array) or array is None:
+    if device == "cpu":
+        return to_numpy(array) if is_cuda(array) else array
+    if is_cuda(array):
         return array
     import cupy
 

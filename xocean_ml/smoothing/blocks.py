@@ -25,7 +25,6 @@ __all__ = [
     "correct",
     "measure",
     "merge",
-    "near_windows",
     "running_total",
     "smooth_whole",
     "solve",
@@ -41,7 +40,7 @@ class Solved:
     ----------
     steps : array, (time, kept), optional
         Correction of each step, where sums go over space.
-    windows : list of array, (kept,)
+    windows : list of array, (kept,), or of lists of parts
         What the windows from `first` on lack, where sums stay within a column.
     first : int
         First of these windows.
@@ -56,6 +55,13 @@ class Solved:
     first: int = 0
     past: Any = None
     touched: int = 0
+
+    def lacks(self) -> list[Any]:
+        """What each of the windows lacks, (kept,)."""
+        return [
+            window_total(None, window, self.first + number) if isinstance(window, list) else window
+            for number, window in enumerate(self.windows)
+        ]
 
 
 @dataclass(frozen=True)
@@ -207,7 +213,7 @@ def _closure_of(job: Job) -> Windows | Running:
     return job.closure
 
 
-def window_total(place: Place, parts: Sequence[Any], window: int) -> Any:
+def window_total(place: Place | None, parts: Sequence[Any], window: int) -> Any:
     """Between the phases, cells and columns: what one window lacks, (kept,)."""
     lacks: Any = 0.0
     for part in map(_alone, parts):
@@ -215,16 +221,9 @@ def window_total(place: Place, parts: Sequence[Any], window: int) -> Any:
     return lacks
 
 
-def near_windows(
-    place: Place, windows: Sequence[Any], first: int, touched: int, past: Any = None
-) -> Solved:
-    """Between the phases, cells and columns: what a block needs, from totals near it in time."""
-    return Solved(windows=windows, first=first, touched=touched, past=past)
-
-
 def running_total(place: Place, window: Any, carry: Any = None) -> Any:
     """Between the phases, for a state: what all windows up to this one lack, (kept,)."""
-    past = window if carry is None else carry + window
+    past = window if carry is None else _alone(carry) + window
     return past, past
 
 
@@ -242,8 +241,8 @@ def merge(parts: Sequence[Any]) -> Part:
     return Part(missing, lever, cheap)
 
 
-def solve(place: Place, part: Part, job: Job) -> Solved:
-    """Between the phases, globe: the correction of each step from the sums of all blocks."""
+def solve(place: Place, part: Part, job: Job) -> Any:
+    """Between the phases, globe: each step's correction, (time, kept), from all sums."""
     assert job.closure is not None
     assert part.lever is not None
     weights = part.lever.value()
@@ -256,11 +255,11 @@ def solve(place: Place, part: Part, job: Job) -> Solved:
     scale = weights.max(axis=0, keepdims=True)
     scale = np.where(scale > 0, scale, 1.0)
     amounts = weights / scale * job.steps.amount[:, None]
-    return Solved(job.closure.correct(part.missing.value() / scale, amounts, relative))
+    return job.closure.correct(part.missing.value() / scale, amounts, relative)
 
 
-def _alone(result: Any) -> Part:
-    """A part on its own, without the carry that may travel with it."""
+def _alone(result: Any) -> Any:
+    """A result on its own, without the carry that may travel with it."""
     return result[0] if isinstance(result, tuple) else result
 
 
@@ -275,14 +274,14 @@ def correct(
     *extras: Any,
     job: Job,
     model: Any,
-    solved: Solved,
     carry: Any = None,
     chained: bool = False,
+    **solved: Any,
 ) -> Any:
-    """Phase 2: predict again, and add the correction."""
+    """Phase 2: predict again, and add the correction; `solved` are the fields of `Solved`."""
     model = revive(model)
     block = Block(place, increments, extras, job)
-    add_to = _Correction(solved, block)
+    add_to = _Correction(Solved(**solved), block)
     outflow = block.xp.zeros(block.shape[1:])
     for tile in block.tiles():
         now = block.take(tile)
@@ -304,6 +303,7 @@ class _Correction:
         self.state = block.job.state is not None
         self.closure = block.job.closure
         self.amount = self.xp.asarray(block.job.steps.amount)[:, None]
+        self.lacks = solved.lacks()
         if isinstance(self.closure, Windows) and solved.steps is None:
             self._operators(self.closure, block.operator)
 
@@ -326,12 +326,12 @@ class _Correction:
             return steps[self.part], past
         scale = (now.valid[0] * now.weights[0]).sum(axis=0)
         scale = self.xp.where(scale > 0, scale, 1.0)
-        lacks = self.xp.stack([window[tile[1]] for window in self.solved.windows]) / scale
+        lacks = self.xp.stack([window[tile[1]] for window in self.lacks]) / scale
         if not self.state:
             return self.operator @ lacks, None
         past = self.running @ lacks
         if self.solved.past is not None:
-            past = past + self.solved.past[tile[1]] / scale
+            past = past + _alone(self.solved.past)[tile[1]] / scale
         return self.operator @ lacks, past
 
 

@@ -22,10 +22,17 @@ __all__ = ["Route", "build", "route"]
 GROUP_BYTES = 96 << 20
 """Most bytes of one variable that a task of the carried route holds in one go."""
 
+JOINED_BYTES = 1 << 30
+"""Most bytes of a block that comes about by joining chunks of levels; above, they are rechunked."""
+
+FEW_CHUNKS = 3
+"""Least number of short chunks of time that a task of the carried route takes."""
+
 KEEP_STEPS = 32
 """Steps in a block from which on its carry (two float32 steps in size) is worth keeping."""
 
 Sizes = tuple[int, ...]
+Index = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Route:
     carried : bool
         Whether time comes in parts that hand a carry on.
     rechunk : bool
-        Whether time has to be made whole first, by a rechunk.
+        Whether series have to be made whole first, by a rechunk.
     keeps_carry : bool
         Whether the carries of the first phase are kept for the second (few and far between),
         or found again (flat memory for the price of a chain).
@@ -73,22 +80,33 @@ def route(array: da.Array, job: Job) -> Route:
     needs_series = job.closure is not None and (
         not isinstance(job.closure, Windows) or "spread" in job.extras
     )
+    whole = () if job.exact else job.reduced
+    joined = tuple((sum(c),) if a in whole else c for a, c in enumerate(chunks))
     rechunk = parts > 1 and (needs_series or _varies_in_time(job))
+    rechunk = rechunk or (joined != chunks and _bytes(array, joined) > JOINED_BYTES)
     if rechunk:
         size = array.dtype.itemsize
-        chunks = chunked.tiles(array.shape, (job.time,), GROUP_BYTES // size)
-    whole = () if job.exact else job.reduced
-    chunks = tuple((sum(c),) if a in whole else c for a, c in enumerate(chunks))
+        chunks = chunked.tiles(array.shape, (job.time, *whole), GROUP_BYTES // size)
+    else:
+        chunks = joined
     carried = parts > 1 and not rechunk
     grid = chunks
     if carried:
         beside = [max(c) for a, c in enumerate(chunks) if a != job.time]
         bytes_a_step = int(np.prod(beside, dtype=np.int64)) * array.dtype.itemsize
-        sizes, _ = chunked.groups(chunks[job.time], max(1, GROUP_BYTES // bytes_a_step))
+        longest = max(chunks[job.time])
+        # A few chunks at least share the tasks of a chain, however large they are.
+        few = FEW_CHUNKS * longest if longest < KEEP_STEPS else 1
+        sizes, _ = chunked.groups(chunks[job.time], max(few, GROUP_BYTES // bytes_a_step))
         grid = tuple(sizes if a == job.time else c for a, c in enumerate(chunks))
     two_phase = job.closure is not None and (carried or job.exact)
-    keeps = carried and min(grid[job.time]) >= KEEP_STEPS
-    return Route(grid, chunks, two_phase, carried, rechunk, keeps)
+    keeps = carried and np.mean(grid[job.time]) >= KEEP_STEPS
+    return Route(grid, chunks, two_phase, carried, rechunk, bool(keeps))
+
+
+def _bytes(array: da.Array, chunks: tuple[Sizes, ...]) -> int:
+    """Size of the largest block."""
+    return int(np.prod([max(c) for c in chunks], dtype=np.int64)) * array.dtype.itemsize
 
 
 def _varies_in_time(job: Job) -> bool:
@@ -123,14 +141,17 @@ def build(
     inputs = [_follow(each, way) for each in sources]
     if not way.two_phase:
         if way.carried:
-            work = _chain(blocks.correct, way, job, inputs, shared | {"solved": blocks.Solved()})
+            work = _chain(blocks.correct, way, job, inputs, shared)
         else:
             work = chunked.tasks(blocks.smooth_whole, way.grid, inputs, shared=shared)
         return chunked.arrays(work, [output])[0]
-    carry = Carry(job.time, reverse=True, light=way.keeps_carry) if way.carried else None
+    carry = Carry(job.time, reverse=True, light=True) if way.carried else None
     first = chunked.tasks(blocks.measure, way.grid, inputs, shared=shared, carry=carry)
-    solved, after = (_over_space if job.exact else _within)(first, way, job, shared)
-    shared["solved"] = solved
+    if job.exact:
+        solved, after = _over_space(first, way, job, shared)
+    else:
+        solved, after = _within(first, way, job)
+    shared |= solved
     again = [_follow(chunked.clone(each, "xocean-second-phase"), way) for each in sources]
     if way.carried and not way.keeps_carry:
         work = _chain(blocks.correct, way, job, again, shared, after)
@@ -173,7 +194,7 @@ def _follow(array: da.Array, way: Route) -> Input:
 
 def _over_space(
     first: Tasks, way: Route, job: Job, shared: dict[str, Any]
-) -> tuple[PerBlock, list[Tasks]]:
+) -> tuple[dict[str, Any], list[Tasks]]:
     """One solution for each block of the dimensions that are not summed over."""
     kept = [a for a in range(len(way.grid)) if a not in (job.time, *job.reduced)]
     merged = chunked.reduced(first, blocks.merge, keep=kept)
@@ -183,68 +204,68 @@ def _over_space(
         shared={"part": PerBlock(merged.reference), "job": shared["job"]},
         after=[merged],
     )
-    return PerBlock(lambda i: work.reference(tuple(i[a] for a in kept) or (0,))), [work]
+    return {"steps": PerBlock(lambda i: work.reference(tuple(i[a] for a in kept) or (0,)))}, [work]
 
 
-def _within(
-    first: Tasks, way: Route, job: Job, shared: dict[str, Any]
-) -> tuple[PerBlock, list[Tasks]]:
-    """For each window and block of space what is lacking; a block takes those near it in time."""
+def _within(first: Tasks, way: Route, job: Job) -> tuple[dict[str, Any], list[Tasks]]:
+    """For each block, what the windows near it in time lack: parts of blocks, or their totals."""
     assert isinstance(job.closure, Windows)
     segments, count = job.closure.segments, job.closure.count
     edges = chunked.starts(way.grid[job.time])
     touched = [(int(segments[a]), int(segments[b - 1])) for a, b in pairwise(edges)]
-    space = _along_time(way, job, count)
+    groups = [
+        [g for g, (low, high) in enumerate(touched) if low <= window <= high]
+        for window in range(count)
+    ]
 
-    def parts(index: tuple[int, ...]) -> List:
-        window = index[job.time]
-        groups = [g for g, (low, high) in enumerate(touched) if low <= window <= high]
-        return List(*(first.reference(_at(index, job.time, g)) for g in groups))
+    def parts(index: Index, window: int) -> List:
+        return List(*(first.reference(_at(index, job.time, g)) for g in groups[window]))
 
-    number = PerBlock(lambda i: i[job.time])
-    totals = chunked.tasks(
-        blocks.window_total,
-        space,
-        shared={"parts": PerBlock(parts), "window": number},
-        after=[first],
-    )
-    after = [totals]
-    sums: Tasks | None = None
-    if job.state is not None:
-        sums = chunked.tasks(
-            blocks.running_total,
-            space,
-            shared={"window": PerBlock(totals.reference)},
-            after=[totals],
-            carry=Carry(job.time),
+    after = [first]
+    totals = None
+    if max(map(len, groups)) > 2 or job.state is not None:
+        # A window over many blocks is summed once, not by each block that needs it.
+        totals = chunked.tasks(
+            blocks.window_total,
+            _along_time(way, job, count),
+            shared={
+                "parts": PerBlock(lambda i: parts(i, i[job.time])),
+                "window": PerBlock(lambda i: i[job.time]),
+            },
+            after=after,
         )
-        after.append(sums)
+        after = [totals]
 
-    def near(index: tuple[int, ...]) -> range:
+    def lacks(index: Index, window: int) -> Any:
+        if totals is not None:
+            return totals.reference(_at(index, job.time, window))
+        return parts(index, window)
+
+    def near(index: Index) -> range:
         low, high = touched[index[job.time]]
         return range(max(low - 1, 0), min(high + 2, count))
 
-    def windows(index: tuple[int, ...]) -> List:
-        return List(*(totals.reference(_at(index, job.time, w)) for w in near(index)))
+    shared = {
+        "windows": PerBlock(lambda i: List(*(lacks(i, w) for w in near(i)))),
+        "first": PerBlock(lambda i: near(i).start),
+        "touched": PerBlock(lambda i: touched[i[job.time]][0]),
+    }
+    if totals is not None and job.state is not None:
+        sums = chunked.tasks(
+            blocks.running_total,
+            totals.grid,
+            shared={"window": PerBlock(totals.reference)},
+            after=[totals],
+            carry=Carry(job.time, light=True),
+        )
+        after = [totals, sums]
 
-    def past(index: tuple[int, ...]) -> Any:
-        low = touched[index[job.time]][0]
-        if sums is None or low == 0:
-            return None
-        return sums.reference(_at(index, job.time, low - 1))
+        def past(index: Index) -> Any:
+            low = touched[index[job.time]][0]
+            return None if low == 0 else sums.reference(_at(index, job.time, low - 1))
 
-    work = chunked.tasks(
-        blocks.near_windows,
-        _along_time(way, job, len(touched)),
-        shared={
-            "windows": PerBlock(windows),
-            "first": PerBlock(lambda i: near(i).start),
-            "touched": PerBlock(lambda i: touched[i[job.time]][0]),
-            "past": PerBlock(past),
-        },
-        after=after,
-    )
-    return PerBlock(work.reference), [work]
+        shared["past"] = PerBlock(past)
+    return shared, after
 
 
 def _along_time(way: Route, job: Job, count: int) -> tuple[Sizes, ...]:
@@ -252,5 +273,5 @@ def _along_time(way: Route, job: Job, count: int) -> tuple[Sizes, ...]:
     return tuple((1,) * count if a == job.time else g for a, g in enumerate(way.grid))
 
 
-def _at(index: tuple[int, ...], axis: int, number: int) -> tuple[int, ...]:
+def _at(index: Index, axis: int, number: int) -> Index:
     return (*index[:axis], number, *index[axis + 1 :])

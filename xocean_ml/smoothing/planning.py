@@ -20,13 +20,13 @@ def describe(ready: Ready) -> Plan:
     """The plan of a prepared call; nothing is computed."""
     rows, notes = [], []
     for variable in ready.variables:
-        row, said = _row(variable)
+        row, said = _row(ready, variable)
         rows.append(row)
         notes += said
     return Plan(f"smooth with {ready.model!r}", rows, tuple(dict.fromkeys(notes)))
 
 
-def _row(variable: Variable) -> tuple[dict[str, Any], list[str]]:
+def _row(ready: Ready, variable: Variable) -> tuple[dict[str, Any], list[str]]:
     job, found = variable.job, variable.found
     array, extras = variable.lazy()
     way = graph.route(array, job)
@@ -41,7 +41,7 @@ def _row(variable: Variable) -> tuple[dict[str, Any], list[str]]:
         "with": ", ".join(job.extras) or "nothing else",
         "closure": _closure(job),
         "windows": _windows(way, job),
-        "tasks": f"{_tasks(way, array)} in {way.blocks} blocks"
+        "tasks": f"{_tasks(ready, variable)} in {way.blocks} blocks"
         if variable.is_lazy
         else "in memory",
         "memory": f"about {readable(block * (array.dtype.itemsize * count + job.dtype.itemsize))}"
@@ -74,8 +74,8 @@ def _windows(way: graph.Route, job: Any) -> str:
     return "time whole, own block elsewhere"
 
 
-def _tasks(way: graph.Route, array: Any) -> int:
-    phases = 2 if way.two_phase else 1
-    chunks = int(np.prod([len(c) for c in way.chunks]))
-    getters = chunks if chunks != way.blocks else 0
-    return phases * way.blocks + getters
+def _tasks(ready: Ready, variable: Variable) -> int:
+    """Tasks beyond those that read: the graph is made and counted, which computes nothing."""
+    graph: Any = variable.graph(ready).__dask_graph__()
+    layers = graph.layers
+    return sum(len(layer) for name, layer in layers.items() if name.startswith("xocean"))

@@ -76,9 +76,7 @@ class Variable:
             array = da.from_array(array, chunks=grid, name=False, asarray=False)
         extras = [self.extras[name].data for name in self.job.extras]
         return array, [
-            each
-            if isinstance(each, da.Array)
-            else da.from_array(each, chunks=-1, name=False if each.size > 1e6 else None)
+            each if isinstance(each, da.Array) else da.from_array(each, chunks=-1)
             for each in extras
         ]
 
@@ -87,19 +85,26 @@ class Variable:
         """Whether the increments are a dask array."""
         return self.increments.chunks is not None
 
-    def run(self, ready: Ready) -> xr.DataArray:
-        """The smoothed variable: lazy if the increments are."""
+    def graph(self, ready: Ready) -> da.Array:
+        """The smoothed values as a dask array."""
         from xocean_ml.smoothing import graph
 
         array, extras = self.lazy()
         way = graph.route(array, self.job)
-        if way.rechunk:
+        return graph.build(array, extras, self.job, ready.node(), way)
+
+    def run(self, ready: Ready) -> xr.DataArray:
+        """The smoothed variable: lazy if the increments are."""
+        from xocean_ml.smoothing import graph
+
+        array, _ = self.lazy()
+        if graph.route(array, self.job).rechunk:
             warnings.warn(
-                f"{self.increments.name}: time is in {len(array.chunks[self.job.time])} chunks, "
-                "and this closure needs whole series; it is rechunked",
+                f"{self.increments.name}: this closure needs series or columns that lie in "
+                f"{array.npartitions} chunks; they are rechunked",
                 stacklevel=4,
             )
-        result = graph.build(array, extras, self.job, ready.node(), way)
+        result = self.graph(ready)
         if not self.is_lazy:
             result = result.compute(scheduler="threads")
         return self.increments.copy(data=result).assign_attrs(self.attrs).rename(self.target)
@@ -128,7 +133,9 @@ class Ready:
             return chunked.constant(persist.parcel(self.model, self.origin))
         from xocean_ml.smoothing.fit import fitted_decay
 
-        return fitted_decay(self.model, [(v.lazy()[0], v.job) for v in self.variables])
+        # Through keys of their own: else all chunks would be held until they are smoothed.
+        work = [(chunked.clone(v.lazy()[0], "xocean-fit"), v.job) for v in self.variables]
+        return fitted_decay(self.model, work)
 
     def history(self) -> str:
         """One line that says how to do it again."""

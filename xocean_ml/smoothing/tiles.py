@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from xocean_ml.chunked import Place
-from xocean_ml.device import is_cuda, namespace, on_device, to_numpy
+from xocean_ml.device import is_cuda, namespace, on_device, to_like, to_numpy
 from xocean_ml.errors import ValuesError
 from xocean_ml.kernels import columns
 from xocean_ml.kernels.closure import Running, Windows
@@ -129,7 +129,7 @@ class Block:
     def __init__(self, place: Place, increments: Any, extras: Sequence[Any], job: Job) -> None:
         self.job = job
         self.place = place
-        self.at_home = is_cuda(increments) or job.device == "cpu"
+        self.home = increments
         increments, *extras = (on_device(each, job.device) for each in (increments, *extras))
         self.xp = namespace(increments)
         self.part = self._part(place, increments)
@@ -200,7 +200,9 @@ class Block:
             raise self._bad(xp.isinf(values), tile, f"{self.job.name}: infinite")
         weights = xp.ones((1, 1, 1))
         for size in self.sizes:
-            weights = weights * xp.nan_to_num(size[:, *tile].astype(np.float64))
+            cells = size[:, *tile].astype(np.float64)
+            self._check(cells, tile, "cell sizes")
+            weights = weights * xp.nan_to_num(cells)
         share, cheap = xp.ones((1, 1)), None
         if self.spread is not None:
             share, cheap = self._shares(tile, amounts, valid, weights)
@@ -210,9 +212,7 @@ class Block:
         """Where corrections go: over the reduced cells (`share`) and over time (`cheap`)."""
         xp = self.xp
         spread = self.spread[:, *tile].astype(np.float64)
-        for wrong, what in ((spread < 0, "negative"), (xp.isinf(spread), "infinite")):
-            if wrong.any():
-                raise self._bad(wrong, tile, f"{self.job.spread_name}: {what}")
+        self._check(spread, tile, self.job.spread_name)
         square = xp.where(valid & ~xp.isnan(spread), spread, 0.0) ** 2
         if not self.job.reduced:
             return xp.ones((1, 1)), square[:, 0]
@@ -241,13 +241,22 @@ class Block:
             gain = (self.amount[:, None] * eps).cumsum(axis=0)
         change = flux if gain is None else flux + gain[:, None] * share
         # A state may be known where no increment was made: it is kept, land is its own NaN.
-        out[...] = self.state[:, *tile] + change * job.state
+        state = self.state[:, *tile]
+        if xp.isinf(state).any():
+            raise self._bad(xp.isinf(state), tile, "analysis: infinite")
+        out[...] = state + change * job.state
 
     def result(self) -> Any:
         """The block in the variable's own order of dimensions."""
         back = tuple(int(a) for a in np.argsort(self.job.order))
         result = self.out.reshape(self.moved_shape).transpose(back)
-        return result if self.at_home else to_numpy(result)
+        return result if is_cuda(result) == is_cuda(self.home) else to_like(result, self.home)
+
+    def _check(self, values: Any, tile: Tile, name: str) -> None:
+        """Sizes and spreads are neither negative nor infinite."""
+        for wrong, what in ((values < 0, "negative"), (self.xp.isinf(values), "infinite")):
+            if wrong.any():
+                raise self._bad(wrong, tile, f"{name}: {what}")
 
     def _bad(self, wrong: Any, tile: Tile, what: str) -> ValuesError:
         t, reduced, kept = (int(i) for i in np.argwhere(to_numpy(wrong))[0])
