@@ -13,6 +13,7 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xocean_ml import grid
 from xocean_ml.errors import (
     AmbiguousField,
     FieldNotFound,
@@ -202,6 +203,38 @@ def test_errors_are_taken_from_the_argument_then_the_file() -> None:
     ds["value"].attrs["ancillary_variables"] = "flag sd"
     np.testing.assert_allclose(table(ds)["error"], [5e-4, 1e-3, 1.5e-3])
     assert (table(ds, error=0.5)["error"] == 0.5).all()
+
+
+@pytest.mark.parametrize("on", ["cast", "obs", None])
+@pytest.mark.parametrize("beside", ["value", "sd"])
+def test_an_error_is_divided_by_its_multiplier(on: str | None, beside: str) -> None:
+    ds = contiguous(profiles([2, 1]))
+    spread = {"standard_name": "sea_water_temperature standard_error", "units": "degC"}
+    ds["sd"] = ("obs", [1.0, 2.0, 3.0], spread)
+    numbers = {"cast": [2.0, 4.0], "obs": [2.0, 2.0, 4.0], None: 2.0}[on]
+    ds["k"] = (on or (), numbers, {"standard_name": "standard_error_multiplier", "units": "1"})
+    ds["value"].attrs["ancillary_variables"] = "sd"
+    ds[beside].attrs["ancillary_variables"] = "sd k" if beside == "value" else "k"
+    expected = [0.5, 1.0, 1.5 if on is None else 0.75]
+    np.testing.assert_array_equal(table(ds, "value")["error"], expected)
+
+
+def test_two_multipliers_are_one_too_many() -> None:
+    ds = points(profiles([1])).assign(sd=("obs", [1.0], {"units": "degC"}))
+    for name in "jk":
+        ds[name] = ((), 2.0, {"standard_name": "standard_error_multiplier"})
+    ds["value"].attrs["ancillary_variables"] = "j k"
+    with pytest.raises(AmbiguousField, match=r"multiplier of 'sd': \['j', 'k'\]"):
+        table(ds, "value", error="sd")
+
+
+@pytest.mark.parametrize("names", [("nav_lat", "nav_lon"), ("TLAT", "TLONG"), ("gphit", "glamt")])
+def test_positions_bear_the_names_that_a_grid_knows(names: tuple[str, str]) -> None:
+    ds = points(profiles([3])).rename(dict(zip(("lat", "lon"), names, strict=True)))
+    for name in names:
+        ds[name].attrs = {}
+    np.testing.assert_array_equal(table(ds, "value")["latitude"], grid.latitude(ds))
+    np.testing.assert_array_equal(table(ds, "value")["longitude"], grid.longitude(ds))
 
 
 @pytest.mark.parametrize(

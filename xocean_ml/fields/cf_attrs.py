@@ -19,6 +19,7 @@ from xocean_ml.units import conversion, units_of
 __all__ = [
     "ancillary",
     "bearing",
+    "divisors",
     "has_sea_mask",
     "height_of",
     "is_numeric",
@@ -100,6 +101,12 @@ def ancillary(ds: xr.Dataset, variable: xr.Variable) -> list[str]:
     """Variables of the Dataset that ``ancillary_variables`` links."""
     names = str(variable.attrs.get("ancillary_variables", "")).split()
     return [name for name in names if name in ds.variables]
+
+
+def divisors(ds: xr.Dataset, error: str, linked: list[str]) -> list[str]:
+    """Variables that divide a standard error: linked by it, or by the field beside it."""
+    names = dict.fromkeys([*ancillary(ds, ds.variables[error]), *linked])
+    return [n for n in names if standard_name(ds.variables[n])[0] == "standard_error_multiplier"]
 
 
 def _is_vertical(name: Hashable, coordinate: xr.Variable | None) -> bool:

@@ -155,12 +155,7 @@ def _error_names(found: Found) -> list[str]:
 
 
 def _with_divisor_and_bias(ds: xr.Dataset, error: Found, linked: list[str]) -> Found:
-    of_error = cf_attrs.ancillary(ds, ds.variables[error.variable])
-    divisors = [
-        name
-        for name in dict.fromkeys([*of_error, *linked])
-        if cf_attrs.standard_name(ds.variables[name])[0] == "standard_error_multiplier"
-    ]
+    divisors = cf_attrs.divisors(ds, error.variable, linked)
     if len(divisors) > 1:
         raise ambiguous(ds, ROWS[error.key], "standard_error_multiplier", divisors)
     sses = error.variable == "sses_standard_deviation" and "sses_bias" in ds.variables

@@ -8,6 +8,7 @@ ensemble, as in GrADS. Axes are found by attributes first, then by kind of value
 names that producers use; never by position.
 
 ==============  ===========================================================================
+`vocabulary`    what names and attributes tell of a coordinate
 `horizontal`    `latitude`, `longitude`
 `dimensions`    which dimension is which axis: `Axes`, `axes`, `dimension`
 `vertical`      `depth`, of heights and pressures too
@@ -18,8 +19,8 @@ names that producers use; never by position.
 ==============  ===========================================================================
 
 Each knows only those above it. Under them lie the private modules: `_labelled` (either kind of
-object, alike), `_vocabulary` (what names and attributes tell), `_bounds` (edges of cells),
-`_calendar` (dates as integers), `_sphere` (areas of arrays).
+object, alike), `_bounds` (edges of cells), `_calendar` (dates as integers), `_sphere` (areas of
+arrays).
 """
 
 from __future__ import annotations

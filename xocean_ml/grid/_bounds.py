@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from xocean_ml.errors import GridError
 from xocean_ml.grid._labelled import Labelled, variables_of
-from xocean_ml.grid._vocabulary import COORDINATE_NAMES, is_kind, matches
+from xocean_ml.grid.vocabulary import COORDINATE_NAMES, is_kind, matches
 
 __all__ = ["bounds_of", "edges_of", "midpoint_edges"]
 

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from xocean_ml.errors import GridError
 from xocean_ml.grid._labelled import Labelled, listed, variables_of
-from xocean_ml.grid._vocabulary import AXIS_NAMES, LETTERS, axis_of, evidence, matches
 from xocean_ml.grid.horizontal import candidates
+from xocean_ml.grid.vocabulary import AXIS_NAMES, LETTERS, axis_of, evidence, matches
 
 __all__ = ["Axes", "axes", "dimension", "find"]
 

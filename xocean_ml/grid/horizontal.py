@@ -9,7 +9,7 @@ import xarray as xr
 
 from xocean_ml.errors import GridError
 from xocean_ml.grid._labelled import Labelled, listed, variables_of
-from xocean_ml.grid._vocabulary import COORDINATE_NAMES, is_kind, matches
+from xocean_ml.grid.vocabulary import COORDINATE_NAMES, is_kind, matches
 
 __all__ = ["candidates", "latitude", "longitude"]
 

@@ -15,8 +15,8 @@ from xocean_ml.errors import GridError
 from xocean_ml.grid._bounds import bounds_of, midpoint_edges
 from xocean_ml.grid._calendar import DAY, first_of_year, microseconds, to_dates
 from xocean_ml.grid._labelled import Labelled, text
-from xocean_ml.grid._vocabulary import axis_of, is_datelike
 from xocean_ml.grid.dimensions import dimension
+from xocean_ml.grid.vocabulary import axis_of, is_datelike
 from xocean_ml.grid.windows import Segments, numbering, without_stubs
 
 __all__ = ["TimeAxis", "time_axis"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 import xarray as xr
 
+from xocean_ml import seawater
 from xocean_ml.errors import GridError, UnitsError
 from xocean_ml.grid._labelled import Labelled, described, listed, text
-from xocean_ml.grid._vocabulary import AXIS_NAMES, axis_of, matches
 from xocean_ml.grid.dimensions import find
 from xocean_ml.grid.horizontal import latitude
+from xocean_ml.grid.vocabulary import AXIS_NAMES, axis_of, matches
 from xocean_ml.units import compatible, conversion
 
 __all__ = ["as_depth", "depth", "vertical"]
@@ -93,8 +93,4 @@ def _depth_of_pressure(pressure: xr.DataArray, obj: Labelled) -> xr.DataArray:
         raise GridError(
             f"{pressure.name} is a pressure, and depth depends on latitude: {error}"
         ) from None
-    import gsw
-
-    return -xr.apply_ufunc(
-        gsw.z_from_p, pressure, where, dask="parallelized", output_dtypes=[np.float64]
-    )
+    return seawater.depth_of_pressure(pressure, where)

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml.errors import FieldNotFound
-from xocean_ml.observations.sampling import gsw_lazily
+from xocean_ml.seawater import depth_of_pressure, teos10
 
 __all__ = ["argo"]
 
@@ -59,9 +59,9 @@ def argo(ds: xr.Dataset) -> xr.Dataset:
     position = _flagged(ds["POSITION_QC"], "1258")
     latitude, longitude = (ds[name].where(position) for name in ("LATITUDE", "LONGITUDE"))
     pressure, temperature, salinity = (_best(ds, name) for name in ("PRES", "TEMP", "PSAL"))
-    depth = -gsw_lazily("z_from_p", pressure, latitude)
-    absolute = gsw_lazily("SA_from_SP", salinity, pressure, longitude, latitude)
-    conservative = gsw_lazily("CT_from_t", absolute, temperature, pressure)
+    depth = depth_of_pressure(pressure, latitude)
+    absolute = teos10("SA_from_SP", salinity, pressure, longitude, latitude)
+    conservative = teos10("CT_from_t", absolute, temperature, pressure)
     # dCT/dt and dSA/dSP are 1 to within 1 %: far finer than a standard error is known.
     errors = {name: _best_error(ds, name) for name in ("TEMP", "PSAL")}
     data = {

@@ -8,12 +8,14 @@ one rule serves points, trajectories, profiles, time series and grids alike.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from xocean_ml.errors import AmbiguousField, FieldNotFound, GridError
+from xocean_ml.fields import cf_attrs
+from xocean_ml.grid.vocabulary import likeness
+from xocean_ml.seawater import depth_of_pressure
 from xocean_ml.units import compatible, conversion
 
 __all__ = [
@@ -22,39 +24,21 @@ __all__ = [
     "depth_of",
     "error_of",
     "expand",
-    "gsw_lazily",
     "links_of",
     "observed",
 ]
 
 
-class _Kind(NamedTuple):
-    """How a coordinate is recognised, in this order."""
-
-    standard_names: tuple[str, ...]
-    axes: tuple[str, ...]
-    units: tuple[str, ...]
-    names: tuple[str, ...]
-
-
-# An X or Y axis may be a projection's, in metres: longitude and latitude need their units.
-KINDS = {
-    "time": _Kind(("time",), ("T",), (), ("time", "juld", "valid_time", "date")),
-    "latitude": _Kind(
-        ("latitude",),
-        (),
-        ("degrees_north", "degree_north", "degrees_n", "degree_n"),
-        ("latitude", "lat", "nav_lat"),
-    ),
-    "longitude": _Kind(
-        ("longitude",),
-        (),
-        ("degrees_east", "degree_east", "degrees_e", "degree_e"),
-        ("longitude", "lon", "nav_lon"),
-    ),
-    "depth": _Kind(("depth",), ("Z",), (), ("depth", "deptht", "lev", "z")),
+KINDS = ("time", "latitude", "longitude", "depth")
+_PRESSURE = "sea_water_pressure"
+# Of all variables, not of a dimension's own as in a grid: `t` may be a temperature here, and
+# pressure stands beside depth. So fewer names tell a time or a depth than tell an axis.
+_AXES = {"time": "T", "depth": "Z"}
+_NAMES = {
+    "time": ("time", "juld", "valid_time", "date"),
+    "depth": ("depth", "deptht", "lev", "z"),
+    _PRESSURE: ("pres",),
 }
-_PRESSURE = _Kind(("sea_water_pressure",), (), ("dbar", "decibar", "decibars"), ("pres",))
 Links = Mapping[Hashable, tuple[Hashable, np.ndarray]]
 """Instance dimension of a ragged array -> its sample dimension, and each sample's instance."""
 
@@ -158,25 +142,23 @@ def _is_observed(ds: xr.Dataset, name: Hashable, links: Links) -> bool:
         for key in ("ancillary_variables", "bounds", "coordinates")
         for each in f"{other.attrs.get(key, '')} {other.encoding.get(key, '')}".split()
     }
-    kinds = (*KINDS.values(), _PRESSURE)
-    return name not in served and not any(_matches(name, var.variable, kind) for kind in kinds)
+    kinds = (*KINDS, _PRESSURE)
+    return name not in served and not any(_likeness(name, var.variable, k) for k in kinds)
 
 
-def _matches(name: Hashable, var: xr.Variable, kind: _Kind) -> int:
-    """Return how well a variable fits a kind of coordinate: 4 by standard name ... 0 not at all."""
+def _likeness(name: Hashable, var: xr.Variable, kind: str) -> int:
+    """Return how well a variable fits a kind of coordinate: 3 by standard name ... 0 not at all."""
+    if kind in ("latitude", "longitude"):
+        return likeness(name, var, kind)
     standard = str(var.attrs.get("standard_name", "")).lower()
     if standard:
-        return 4 * (standard in kind.standard_names)
-    if var.attrs.get("axis") in kind.axes:
-        return 3
-    if str(var.attrs.get("units", "")).lower() in kind.units:
+        return 3 * (standard == kind)
+    if kind in _AXES and var.attrs.get("axis") == _AXES[kind]:
         return 2
-    return int(str(name).lower() in kind.names)
+    return int(str(name).lower() in _NAMES[kind])
 
 
-def coordinate(
-    ds: xr.Dataset, value: xr.DataArray, kind: _Kind, links: Links
-) -> xr.DataArray | None:
+def coordinate(ds: xr.Dataset, value: xr.DataArray, kind: str, links: Links) -> xr.DataArray | None:
     """Find the coordinate of a kind that belongs to `value`, or None.
 
     The best rule wins; then what the variable itself lists; then what varies along most of the
@@ -188,7 +170,7 @@ def coordinate(
 
     def rank(name: Hashable) -> tuple[int, bool, int]:
         var = ds.variables[name]
-        return _matches(name, var, kind), name in listed.split(), var.ndim
+        return _likeness(name, var, kind), name in listed.split(), var.ndim
 
     names = [name for name, var in ds.variables.items() if set(var.dims) <= reached]
     ranks = {name: rank(name) for name in names if name != value.name and rank(name)[0]}
@@ -197,7 +179,7 @@ def coordinate(
     best = [name for name in ranks if ranks[name] == max(ranks.values())]
     if len(best) > 1:
         raise AmbiguousField(
-            f"several coordinates of {value.name!r} are {kind.standard_names[0]!r}: {best}; "
+            f"several coordinates of {value.name!r} are {kind!r}: {best}; "
             "name one in its 'coordinates' attribute or, for the vertical one, as depth="
         )
     return _bare(ds, best[0])
@@ -216,7 +198,7 @@ def depth_of(
     if isinstance(depth, str):
         found: xr.DataArray | None = _named(ds, depth)
     else:
-        found = coordinate(ds, value, KINDS["depth"], links)
+        found = coordinate(ds, value, "depth", links)
         if found is None:
             found = coordinate(ds, value, _PRESSURE, links)
     if found is None:
@@ -224,15 +206,17 @@ def depth_of(
     units = str(found.attrs.get("units", "m"))
     if compatible(units, "dbar"):
         found, latitude = (expand(each, value.dims, links) for each in (found, latitude))
-        return -gsw_lazily("z_from_p", found * conversion(units, "dbar").factor, latitude)
+        return depth_of_pressure(found * conversion(units, "dbar").factor, latitude)
     metres = conversion(units, "m", variable=str(found.name)).factor
     upward = found.attrs.get("standard_name") in ("height", "altitude")
     up = found.attrs.get("positive", "up" if upward else "down") == "up"
     return found * (-metres if up else metres)
 
 
-def error_of(ds: xr.Dataset, value: xr.DataArray, error: float | str | None) -> xr.DataArray | None:
-    """Return the standard error of `value` in its units, or None if nobody says."""
+def error_of(
+    ds: xr.Dataset, value: xr.DataArray, error: float | str | None, links: Links
+) -> xr.DataArray | None:
+    """Return the standard error of `value` in its units and on its samples, or None."""
     if error is not None and not isinstance(error, str):
         return xr.DataArray(float(error), name="error")
     found = _stated_error(ds, value) if error is None else _named(ds, error)
@@ -244,23 +228,28 @@ def error_of(ds: xr.Dataset, value: xr.DataArray, error: float | str | None) -> 
         factor = conversion(own, units, "spread", variable=str(found.name)).factor
     # CF's standard_error_multiplier: the file holds so many standard errors, say two.
     factor /= float(found.attrs.get("standard_error_multiplier", 1.0))
-    return found * factor if factor != 1.0 else found
+    whole = expand(found * factor if factor != 1.0 else found, value.dims, links)
+    for name in _divisors(ds, value, found):
+        whole = whole / expand(_bare(ds, name), value.dims, links)
+    return whole
+
+
+def _divisors(ds: xr.Dataset, value: xr.DataArray, error: xr.DataArray) -> list[str]:
+    linked = cf_attrs.ancillary(ds, ds.variables[value.name])
+    names = cf_attrs.divisors(ds, str(error.name), linked)
+    if len(names) > 1:
+        raise AmbiguousField(
+            f"several are the standard_error_multiplier of {error.name!r}: {names}; keep one of "
+            "them in ancillary_variables"
+        )
+    return names
 
 
 def _stated_error(ds: xr.Dataset, value: xr.DataArray) -> xr.DataArray | None:
     """Find the ancillary standard error of a variable, or Argo's ``<variable>_ERROR``."""
-    for name in value.attrs.get("ancillary_variables", "").split():
-        if name in ds.variables:
-            found = _bare(ds, name)
-            if found.attrs.get("standard_name", "").endswith(" standard_error"):
-                return found
+    # Not `fields.find_error`: what is observed need not be a field of the table.
+    for name in cf_attrs.ancillary(ds, ds.variables[value.name]):
+        if cf_attrs.standard_name(ds.variables[name])[1] == "standard_error":
+            return _bare(ds, name)
     name = f"{value.name}_ERROR"
     return _bare(ds, name) if name in ds.variables else None
-
-
-def gsw_lazily(name: str, *args: xr.DataArray) -> xr.DataArray:
-    """Call a function of sea water on labelled arrays: lazy, broadcast by name, no attributes."""
-    import gsw
-
-    function: Any = getattr(gsw, name)
-    return xr.apply_ufunc(function, *args, dask="parallelized", output_dtypes=[float])

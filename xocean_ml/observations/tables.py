@@ -162,13 +162,11 @@ def _source(
 ) -> _Source:
     links = links_of(ds)
     value = observed(ds, variable, links)
-    coords = {
-        kind: coordinate(ds, value, row, links) for kind, row in KINDS.items() if kind != "depth"
-    }
+    coords = {kind: coordinate(ds, value, kind, links) for kind in KINDS if kind != "depth"}
     missing = [
         FieldNotFound(
-            f"{value.name!r} has no {kind}: looked for standard_name {KINDS[kind].standard_names} "
-            f"and names {KINDS[kind].names} on {value.dims}, found {sorted(map(str, ds.variables))}"
+            f"{value.name!r} has no {kind}: no variable on {value.dims} has the standard_name, "
+            f"units or a usual name of one; found {sorted(map(str, ds.variables))}"
         )
         for kind, coord in coords.items()
         if coord is None
@@ -182,8 +180,7 @@ def _source(
             f"time {found['time'].name!r} of {value.name!r} is not decoded (dtype "
             f"{found['time'].dtype}): call xarray.decode_cf first or assign datetime64 values"
         )
-    spread = error_of(ds, value, error)
-    return _Source(value, None if spread is None else expand(spread, value.dims, links), found)
+    return _Source(value, error_of(ds, value, error, links), found)
 
 
 def _rows(source: _Source) -> xr.Dataset:

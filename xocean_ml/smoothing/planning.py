@@ -38,7 +38,7 @@ def _row(ready: Ready, variable: Variable) -> tuple[dict[str, Any], list[str]]:
         "field": f"{found.key}, found by {found.how}",
         "units": f"{found.units or 'none'}{', a rate' if found.rate else ''}",
         "result": f"{variable.target} [{variable.attrs.get('units', '')}], {job.dtype}",
-        "with": ", ".join(job.extras) or "nothing else",
+        "with": _extras(job),
         "closure": _closure(job),
         "windows": _windows(way, job),
         "tasks": f"{_tasks(ready, variable)} in {way.blocks} blocks"
@@ -56,6 +56,12 @@ def _row(ready: Ready, variable: Variable) -> tuple[dict[str, Any], list[str]]:
     return row, notes
 
 
+def _extras(job: Any) -> str:
+    named = {"spread": job.spread_name, "state": "the analysis"}
+    said = [named.get(extra, "cell sizes") for extra in job.extras]
+    return ", ".join(dict.fromkeys(said)) or "nothing else"
+
+
 def _closure(job: Any) -> str:
     if job.closure is None:
         return "none"
@@ -70,7 +76,9 @@ def _closure(job: Any) -> str:
 
 def _windows(way: graph.Route, job: Any) -> str:
     if way.carried:
-        return f"{len(way.grid[job.time])} groups of steps, each hands a carry to the one before"
+        groups = len(way.grid[job.time])
+        word = "group" if groups == 1 else "groups"
+        return f"time in {groups} {word} of chunks, each hands a carry to the one before"
     return "time whole, own block elsewhere"
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "evidence",
     "is_datelike",
     "is_kind",
+    "likeness",
     "matches",
 ]
 
@@ -109,10 +110,15 @@ def is_datelike(variable: xr.Variable | xr.DataArray) -> bool:
 
 def is_kind(name: Hashable, variable: xr.Variable, kind: str) -> bool:
     """Tell whether a variable is ``"latitude"`` or ``"longitude"``, whichever `kind` is."""
+    return likeness(name, variable, kind) > 0
+
+
+def likeness(name: Hashable, variable: xr.Variable, kind: str) -> int:
+    """Return what tells that it is: 3 its standard name, 2 its units, 1 its name, 0 nothing."""
     standard_name, units = text(variable, "standard_name"), text(variable, "units").lower()
     if standard_name:
-        return standard_name == kind
-    if units:
-        tells = _COORDINATE_UNITS[kind].fullmatch(units) is not None
-        return tells or (units.startswith("deg") and matches(COORDINATE_NAMES[kind], name))
-    return matches(COORDINATE_NAMES[kind], name)
+        return 3 * (standard_name.lower() == kind)
+    if _COORDINATE_UNITS[kind].fullmatch(units):
+        return 2
+    named = matches(COORDINATE_NAMES[kind], name)
+    return int(named and (not units or units.startswith("deg")))
