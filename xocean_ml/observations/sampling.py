@@ -230,7 +230,7 @@ def error_of(
     factor /= float(found.attrs.get("standard_error_multiplier", 1.0))
     whole = expand(found * factor if factor != 1.0 else found, value.dims, links)
     for name in _divisors(ds, value, found):
-        whole = whole / expand(_bare(ds, name), value.dims, links)
+        whole = (whole / expand(_bare(ds, name), value.dims, links)).rename(found.name)
     return whole
 
 
