@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,11 +44,6 @@ class Untouchable:
             raise AssertionError("computed")
 
         self.array = da.zeros(shape, chunks=1).map_blocks(explode, dtype=float, meta=np.empty(0))
-
-
-def test_no_module_hides_a_public_name() -> None:
-    """`grid.axes` is the function, whichever modules of the package were imported."""
-    assert not {module.name for module in pkgutil.iter_modules(grid.__path__)} & set(grid.__all__)
 
 
 # ------------------------------------------------------------------------------------- axes
