@@ -53,7 +53,7 @@ def make(path: Path, gigabytes: float, chunks: dict[str, int]) -> None:
             "lon": ("lon", np.arange(LON) * 360 / LON, {"units": "degrees_east"}),
         },
     )
-    ds.depth.attrs["standard_name"] = "depth"
+    ds.depth.attrs |= {"standard_name": "depth", "positive": "down"}
     ds.dT.attrs = {
         "standard_name": "change_over_time_in_sea_water_potential_temperature",
         "units": "K",
@@ -136,7 +136,7 @@ def main() -> None:
         "--over", nargs="*", default=["copy", "cell"], help="copy, cell, column, global"
     )
     parser.add_argument("--chunks", nargs="*", default=["space", "step"])
-    parser.add_argument("--kill", action="store_true", help="kill a worker on the way and compare")
+    parser.add_argument("--kill", action="store_true", help="kill a worker on the way")
     parser.add_argument("--folder", type=Path, default=None)
     options = parser.parse_args()
     dask.config.set({"distributed.scheduler.allowed-failures": 10})
