@@ -1,165 +1,33 @@
-"""The only door to dask: output blocks, input windows, carries and model delivery.
-
-One primitive: for each output block, an index window into each input, and one task
-(``docs/windows.md``). Nothing in here knows oceanography or xarray.
-"""
+"""Tasks: one for each block of a grid, as a dask graph."""
 
 from __future__ import annotations
 
 import itertools
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from math import ceil, floor
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dask.array as da
-import numpy as np
 from dask._task_spec import List, Task, TaskRef
 from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 
+from xocean_ml.chunked.assembly import Cutter, Slices, cut_out, item, run, same
+from xocean_ml.chunked.windows import Grid, Index, Input, Output, Place, indices, starts
+
 __all__ = [
-    "Along",
     "Carry",
-    "Input",
-    "Output",
     "PerBlock",
-    "Place",
     "Tasks",
     "arrays",
     "clone",
     "compute",
     "constant",
-    "groups",
-    "halo",
     "once",
-    "own",
     "reduced",
-    "scaled",
-    "selected",
-    "starts",
     "tasks",
-    "tiles",
-    "whole",
 ]
-
-Sizes = tuple[int, ...]
-Grid = tuple[Sizes, ...]
-Index = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Along:
-    """How the windows of one input axis follow the blocks of the grid.
-
-    Parameters
-    ----------
-    axis : int or None
-        Grid axis that is followed; None if every block sees the same window.
-    bounds : tuple of (int, int)
-        Half-open window in the input's indices, one for each block along `axis`.
-    wrap : bool
-        Whether a window that goes over an end continues at the other (else it is clipped).
-    """
-
-    axis: int | None
-    bounds: tuple[tuple[int, int], ...]
-    wrap: bool = False
-
-    def of(self, index: Index) -> tuple[int, int]:
-        """Window for the block at `index` of the grid."""
-        return self.bounds[0 if self.axis is None else index[self.axis]]
-
-
-def starts(sizes: Sequence[int]) -> tuple[int, ...]:
-    """First index of each block, and the end.
-
-    Examples
-    --------
-    >>> starts((3, 3, 2))
-    (0, 3, 6, 8)
-    """
-    return (0, *itertools.accumulate(sizes))
-
-
-def whole(size: int) -> Along:
-    """Every block sees the whole axis."""
-    return Along(None, ((0, size),))
-
-
-def own(axis: int, sizes: Sequence[int]) -> Along:
-    """Each block sees its own part."""
-    return halo(axis, sizes, 0)
-
-
-def halo(axis: int, sizes: Sequence[int], reach: int, *, wrap: bool = False) -> Along:
-    """Each block sees its own part and `reach` cells on either side.
-
-    Examples
-    --------
-    >>> halo(0, (4, 4), 1).bounds
-    ((-1, 5), (3, 9))
-    """
-    edges = starts(sizes)
-    return Along(axis, tuple((a - reach, b + reach) for a, b in itertools.pairwise(edges)), wrap)
-
-
-def scaled(
-    axis: int, sizes: Sequence[int], scale: float, reach: int = 0, *, wrap: bool = False
-) -> Along:
-    """Each block of the fine output sees the coarse cells under it, and `reach` more.
-
-    Examples
-    --------
-    >>> scaled(0, (9, 9), 9.0, 1).bounds
-    ((-1, 2), (0, 3))
-    """
-    edges = starts(sizes)
-    bounds = tuple(
-        (floor(a / scale) - reach, ceil(b / scale) + reach) for a, b in itertools.pairwise(edges)
-    )
-    return Along(axis, bounds, wrap)
-
-
-def selected(axis: int, bounds: Sequence[tuple[int, int]]) -> Along:
-    """Any window per block: observations of the block's times, a guide's own grid."""
-    return Along(axis, tuple(bounds))
-
-
-@dataclass(frozen=True)
-class Input:
-    """A dask array and, for each of its axes, where the windows lie."""
-
-    array: da.Array
-    along: tuple[Along, ...]
-
-
-@dataclass(frozen=True)
-class Output:
-    """One array that the tasks give.
-
-    Parameters
-    ----------
-    chunks : tuple of tuple of int
-        Chunk sizes of each axis; they may be finer than the grid's blocks, never across them.
-    axes : tuple of int or None
-        Grid axis that each axis follows; None where it is in one piece.
-    meta : array
-        Empty array of the right kind (numpy or cupy) and dtype.
-    """
-
-    chunks: Grid
-    axes: tuple[int | None, ...]
-    meta: Any
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a block lies in the grid: its index and, for each grid axis, its slice."""
-
-    index: Index
-    slices: tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -250,11 +118,6 @@ def _ref(name: str, index: Index) -> TaskRef:
     return TaskRef(key)
 
 
-def indices(grid: Grid) -> Iterator[Index]:
-    """Every block index of a grid, last axis fastest."""
-    return itertools.product(*(range(len(sizes)) for sizes in grid))
-
-
 def tasks(
     function: Callable[..., Any],
     grid: Grid,
@@ -301,7 +164,7 @@ def tasks(
     name = f"{_label(function)}-{token}"
     result = Tasks(name, grid, HighLevelGraph({}, {}), carry)
     layer: dict[Any, Task] = {}
-    cuts = [_Cutter(each) for each in inputs]
+    cuts = [Cutter(each) for each in inputs]
     edges = [starts(sizes) for sizes in grid]
     for index in indices(grid):
         slices = (slice(e[i], e[i + 1]) for e, i in zip(edges, index, strict=True))
@@ -310,10 +173,10 @@ def tasks(
         if carry is not None:
             extra["carry"] = result.carried(carry.before(index, grid))
         key: Any = (name, *index)
-        layer[key] = _task(key, _run, function, place, *(cut(index) for cut in cuts), **extra)
+        layer[key] = _task(key, run, function, place, *(cut(index) for cut in cuts), **extra)
         if carry is not None and not carry.light:
             hand = (f"{name}-carry", *index)
-            layer[hand] = _task(hand, _item, TaskRef(key), 1)
+            layer[hand] = _task(hand, item, TaskRef(key), 1)
     return replace(result, graph=_joined(name, layer, sources))
 
 
@@ -341,7 +204,7 @@ def compute(work: Tasks) -> Any:
 
 def constant(value: Any) -> Tasks:
     """A value as one node of the graph, however many blocks share it."""
-    return once(_same, value)
+    return once(same, value)
 
 
 def reduced(
@@ -411,7 +274,7 @@ def _array(work: Tasks, number: int, outputs: Sequence[Output]) -> da.Array:
             if axis is not None:
                 block[axis] = at
         key = (name, *index)
-        layer[key] = _task(key, _cut, work.reference(tuple(block)), path, _Slices(tuple(cut)))
+        layer[key] = _task(key, cut_out, work.reference(tuple(block)), path, Slices(tuple(cut)))
     graph = _joined(name, layer, [work])
     return da.Array(graph, name, chunks=output.chunks, meta=output.meta)
 
@@ -434,171 +297,6 @@ def _joined(name: str, layer: Mapping[Any, Task], sources: Sequence[Any]) -> Hig
 def _label(function: Callable[..., Any]) -> str:
     named = getattr(function, "func", function)
     return f"xocean-{named.__name__.strip('_').replace('_', '-')}"
-
-
-def groups(sizes: Sequence[int], most: int) -> tuple[Sizes, tuple[int, ...]]:
-    """Join neighbouring chunks into blocks of at most `most` cells (a larger chunk stays alone).
-
-    Returns
-    -------
-    blocks : tuple of int
-        Sizes of the joined blocks.
-    counts : tuple of int
-        How many chunks are in each.
-
-    Examples
-    --------
-    >>> groups((1, 1, 1, 1, 1), 2)
-    ((2, 2, 1), (2, 2, 1))
-    """
-    blocks: list[int] = []
-    counts: list[int] = []
-    for size in sizes:
-        if blocks and blocks[-1] + size <= most:
-            blocks[-1] += size
-            counts[-1] += 1
-        else:
-            blocks.append(size)
-            counts.append(1)
-    return tuple(blocks), tuple(counts)
-
-
-def tiles(shape: Sequence[int], whole_axes: Sequence[int], most: int) -> Grid:
-    """Chunks for an in-memory array: some axes whole, the others cut to at most `most` cells.
-
-    The axes in front are cut first, so that tiles stay contiguous.
-
-    Examples
-    --------
-    >>> tiles((10, 100, 50), (0,), 10 * 25 * 50)
-    ((10,), (25, 25, 25, 25), (50,))
-    """
-    room = max(1, most // max(1, int(np.prod([shape[a] for a in whole_axes], dtype=np.int64))))
-    chunks: list[Sizes] = [(size,) for size in shape]
-    for axis in reversed([a for a in range(len(shape)) if a not in whole_axes]):
-        size = max(1, min(shape[axis], room))
-        count = max(1, ceil(shape[axis] / size))
-        chunks[axis] = tuple(
-            b - a for a, b in itertools.pairwise(shape[axis] * i // count for i in range(count + 1))
-        )
-        room = max(1, room // max(1, shape[axis]))
-    return tuple(chunks)
-
-
-# ---- inside tasks --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Slices:
-    """Slices behind an opaque object: dask would read a bare tuple as a key or a task."""
-
-    slices: tuple[slice, ...]
-
-
-@dataclass(frozen=True)
-class _Mosaic:
-    """How a window is put together: along each axis, the slices of the chunks it touches."""
-
-    parts: tuple[tuple[slice, ...], ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(sum(s.stop - s.start for s in parts) for parts in self.parts)
-
-
-@dataclass
-class _Cutter:
-    """Finds, for each block, the chunks that its window touches (cached per axis)."""
-
-    source: Input
-    found: dict[tuple[int, int, int], tuple[list[int], tuple[slice, ...]]] = field(
-        default_factory=dict
-    )
-
-    def __call__(self, index: Index) -> List:
-        where = []
-        for axis, along in enumerate(self.source.along):
-            low, high = along.of(index)
-            key = (axis, low, high)
-            if key not in self.found:
-                sizes = self.source.array.chunks[axis]
-                self.found[key] = touched(sizes, low, high, wrap=along.wrap)
-            where.append(self.found[key])
-        name = self.source.array.name
-        keys = itertools.product(*(numbers for numbers, _ in where))
-        mosaic = _Mosaic(tuple(parts for _, parts in where))
-        return List(mosaic, *(TaskRef((name, *key)) for key in keys))
-
-
-def touched(
-    sizes: Sequence[int], low: int, high: int, *, wrap: bool
-) -> tuple[list[int], tuple[slice, ...]]:
-    """Chunks that the window ``[low, high)`` touches, and the slice of each, in window order.
-
-    An empty window has one chunk and an empty slice of it.
-
-    Examples
-    --------
-    >>> touched((4, 4), 3, 6, wrap=False)
-    ([0, 1], (slice(3, 4, None), slice(0, 2, None)))
-    >>> touched((4, 4), -1, 2, wrap=True)
-    ([1, 0], (slice(3, 4, None), slice(0, 2, None)))
-    """
-    edges = starts(sizes)
-    size = edges[-1]
-    if not wrap:
-        low, high = max(low, 0), min(high, size)
-    numbers: list[int] = []
-    parts: list[slice] = []
-    if low >= high:
-        # An empty window still takes its kind and dtype from a chunk.
-        number = min(bisect_right(edges, min(max(low, 0), size)), len(sizes)) - 1
-        return [number], (slice(0, 0),)
-    at = low
-    while at < high:
-        inside = at % size
-        number = bisect_right(edges, inside) - 1
-        stop = min(edges[number + 1], inside + high - at)
-        numbers.append(number)
-        parts.append(slice(inside - edges[number], stop - edges[number]))
-        at += stop - inside
-    return numbers, tuple(parts)
-
-
-def _assemble(window: Sequence[Any]) -> Any:
-    """The window as one array; a view of the only chunk where it touches just one."""
-    mosaic, *chunks = window
-    counts = [len(parts) for parts in mosaic.parts]
-    cuts = list(itertools.product(*mosaic.parts))
-    if len(chunks) == 1:
-        return chunks[0][cuts[0]]
-    from xocean_ml.device import namespace
-
-    xp = namespace(chunks[0])
-    out = xp.empty(mosaic.shape, dtype=chunks[0].dtype)
-    edges = [starts([s.stop - s.start for s in parts]) for parts in mosaic.parts]
-    for number, chunk, cut in zip(np.ndindex(*counts), chunks, cuts, strict=True):
-        target = tuple(slice(e[i], e[i + 1]) for e, i in zip(edges, number, strict=True))
-        out[target] = chunk[cut]
-    return out
-
-
-def _run(function: Callable[..., Any], place: Place, *windows: Any, **extra: Any) -> Any:
-    return function(place, *(_assemble(window) for window in windows), **extra)
-
-
-def _item(result: Any, number: int) -> Any:
-    return result[number]
-
-
-def _same(value: Any) -> Any:
-    return value
-
-
-def _cut(result: Any, path: Sequence[int], cut: _Slices) -> Any:
-    for number in path:
-        result = result[number]
-    return result[cut.slices]
 
 
 def _share(value: Any, index: Index) -> Any:
