@@ -170,6 +170,27 @@ def test_same_seed_same_weights_whatever_the_global_random_state():
     assert not same_weights(one, other), "dropout does not depend on the seed"
 
 
+def test_each_step_draws_its_own_noise_and_the_same_in_every_run():
+    def draws() -> list[float]:
+        noise = []
+
+        def loss(network, batch):
+            noise.append(torch.rand(()).item())
+            return squares(network, batch)
+
+        fit(odd(), pairs, loss, schedule=CPU)
+        return noise
+
+    first = draws()
+    assert len({*first}) == 60
+    assert draws() == first
+
+
+def test_buffers_are_the_latest_and_are_not_averaged():
+    network = fit(odd(), pairs, squares, schedule=CPU).network
+    assert network.norm.num_batches_tracked == 60
+
+
 def test_global_random_states_stay_as_they_are():
     def states():
         return torch.get_rng_state().tolist(), str(np.random.get_state()), random.getstate()  # noqa: NPY002
@@ -204,9 +225,17 @@ def test_a_loss_that_is_not_finite_is_told_before_it_gets_into_a_checkpoint(tmp_
         return x, y if step < 25 else y * np.float32(np.nan)
 
     schedule = replace(CPU, checkpoint=tmp_path / "run.safetensors")
-    with pytest.raises(ValuesError, match=r"loss is nan between steps 20 and 30"):
+    with pytest.raises(ValuesError, match=r"loss: nan between steps 20 and 30"):
         fit(odd(), spoilt, squares, schedule=schedule)
     assert stored(schedule.checkpoint)[0]["step"] == 20
+
+
+def test_weights_that_are_not_finite_are_told_though_the_loss_is(tmp_path):
+    path = tmp_path / "run.safetensors"
+    schedule = replace(CPU, steps=1, warmup=0, checkpoint=path)
+    with pytest.raises(ValuesError, match=r"weights: nan at step 1"):
+        fit(odd(), pairs, lambda net, _: (0 * net.first.weight).sqrt().sum(), schedule=schedule)
+    assert not path.exists()
 
 
 def test_gradients_are_taken_even_where_the_caller_wants_none():
@@ -325,7 +354,7 @@ def test_validation_sees_the_average_without_dropout_or_gradients_and_the_same_n
 
 
 def test_a_score_that_is_not_finite_is_told():
-    with pytest.raises(ValuesError, match="score is nan at step 10"):
+    with pytest.raises(ValuesError, match="score: nan at step 10"):
         fit(odd(), pairs, squares, schedule=CPU, validate=lambda network: math.nan)
 
 

@@ -95,7 +95,7 @@ def fit(
     ModelFileError
         If the checkpoint is damaged or of another run, or cannot be written where it should be.
     ValuesError
-        If the loss or the score is not finite at a check.
+        If the loss, the weights or the score are not finite at a check.
 
     Examples
     --------

@@ -68,7 +68,7 @@ class Run(Generic[Network]):
                 torch.autocast(self.device.type, torch.bfloat16, enabled=on_gpu),
             ):
                 value = loss(self.network, data)
-        value.backward()
+            value.backward()
         self._clip()
         self._optimizer.step()
         self._average()
@@ -81,12 +81,15 @@ class Run(Generic[Network]):
         Raises
         ------
         ValuesError
-            If the loss or the score is not finite.
+            If the loss, the weights or the score are not finite.
         """
         last = self.history["step"][-1] if self.history["step"] else 0
         mean = self._losses.item() / (self.step - last)
         self._losses.zero_()
         _finite("loss", mean, f"between steps {last:.0f} and {self.step}")
+        # A loss can be finite and its gradient not; these weights would go into a checkpoint.
+        size = sum(each.detach().abs().sum().item() for each in self.network.parameters())
+        _finite("weights", size, f"at step {self.step}")
         self.history["step"].append(self.step)
         self.history["loss"].append(mean)
         if validate is None:
@@ -204,6 +207,6 @@ def _named(part: str, tensors: Tensors) -> Tensors:
 def _finite(what: str, value: float, where: str) -> None:
     if not math.isfinite(value):
         raise ValuesError(
-            f"the {what} is {value} {where}; look for missing values that no mask covers, "
+            f"{what}: {value} {where}; look for missing values that no mask covers, "
             "or lower the rate"
         )
