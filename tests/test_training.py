@@ -39,6 +39,15 @@ from xocean_ml.training import (
 CPU = Schedule(steps=60, rate=0.05, warmup=5, check_every=10, patience=100, device="cpu")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Threads that wait for each other are slow where cores are shared, and these are small."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Odd(nn.Module):
     """Everything that is awkward to resume: dropout, running means, frozen, tied, complex."""
 
@@ -384,7 +393,8 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, breaks, patie
 @pytest.mark.parametrize("death", ["kill_at=37", "kill_write=2"])
 def test_a_killed_run_ends_as_one_that_lived(tmp_path, death):
     path = tmp_path / "run.safetensors"
-    code = f"import test_training as t; t.train({str(path)!r}, {death})"
+    code = "import torch; torch.set_num_threads(1); import test_training as t; "
+    code += f"t.train({str(path)!r}, {death})"
     ended = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent)
     assert ended.returncode == -signal.SIGKILL
     assert stored(path)[0]["step"] == (30 if "at" in death else 20)
