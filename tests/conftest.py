@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-REALDATA = Path(
-    os.environ.get("XOCEAN_ML_REALDATA", Path(__file__).parents[2] / "shared" / "data")
-)
+REALDATA = Path(os.environ.get("XOCEAN_ML_REALDATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 @pytest.fixture(scope="session")
