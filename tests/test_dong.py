@@ -12,6 +12,7 @@ from scipy.signal import lfilter
 from xocean_ml.kernels.columns import backward
 from xocean_ml.smoothing.dong import Dong, days_of
 from xocean_ml.smoothing.steps import Steps
+from xocean_ml.smoothing.tiles import Columns
 
 
 def _dataset(values, times=None, **attrs):
@@ -114,11 +115,16 @@ def test_a_part_of_the_record_with_its_inflow_is_the_whole():
     days = rng.uniform(1, 5, 40).cumsum()
     steps = Steps(days - days[0], np.full(40, 3.0))
     model = Dong(15.0, head=True, tail=True)
-    whole, flux, _ = model.smooth(d, valid, steps, slice(0, 40))
-    late, late_flux, inflow = model.smooth(d[25:], valid[25:], steps, slice(25, 40))
-    early, early_flux, _ = model.smooth(d[:25], valid[:25], steps, slice(0, 25), inflow)
-    np.testing.assert_array_equal(np.concatenate([early, late]), whole)
-    np.testing.assert_array_equal(np.concatenate([early_flux, late_flux]), flux)
+
+    def smooth(part, inflow=None):
+        now = Columns(d[part], valid[part], None, None, None)
+        return model.smooth(now, steps, part, inflow)
+
+    whole, late = smooth(slice(0, 40)), smooth(slice(25, 40))
+    early = smooth(slice(0, 25), late.outflow)
+    for name in ("smoothed", "flux"):
+        parts = [getattr(each, name) for each in (early, late)]
+        np.testing.assert_array_equal(np.concatenate(parts), getattr(whole, name))
 
 
 def test_flux_is_the_running_sum_of_smoothed_minus_raw():

@@ -83,9 +83,9 @@ def smooth_whole(place: Place, increments: Any, *extras: Any, job: Job, model: A
     block = Block(place, increments, extras, job)
     for tile in block.tiles():
         part = block.take(tile)
-        smoothed, flux, _ = model.smooth(part.amounts, part.valid, job.steps, slice(None))
-        eps = None if job.closure is None else _close(part, smoothed, block)
-        block.put(tile, part, smoothed, flux, eps)
+        found = model.smooth(part, job.steps, slice(None))
+        eps = None if job.closure is None else _close(part, found.smoothed, block)
+        block.put(tile, part, found, eps)
     return block.result()
 
 
@@ -123,10 +123,10 @@ def measure(
     for tile in block.tiles():
         now = block.take(tile)
         inflow = None if carry is None else _hand(carry)["inflow"][tile]
-        smoothed, _, outflow[tile] = model.smooth(
-            now.amounts, now.valid, job.steps, block.part, inflow
-        )
-        sums.add(tile, now, smoothed)
+        found = model.smooth(now, job.steps, block.part, inflow)
+        if found.outflow is not None:
+            outflow[tile] = found.outflow
+        sums.add(tile, now, found.smoothed)
     if not job.carried:
         return sums.result()
     hand = {"inflow": outflow, **sums.hand(None if carry is None else _hand(carry))}
@@ -286,10 +286,10 @@ def correct(
     for tile in block.tiles():
         now = block.take(tile)
         inflow = None if carry is None else _hand(carry)["inflow"][tile]
-        smoothed, flux, outflow[tile] = model.smooth(
-            now.amounts, now.valid, job.steps, block.part, inflow
-        )
-        block.put(tile, now, smoothed, flux, *add_to(tile, now))
+        found = model.smooth(now, job.steps, block.part, inflow)
+        if found.outflow is not None:
+            outflow[tile] = found.outflow
+        block.put(tile, now, found, *add_to(tile, now))
     if not chained:
         return block.result()
     return block.result(), {"inflow": outflow}

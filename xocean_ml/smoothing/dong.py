@@ -32,15 +32,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from xocean_ml import persist
 from xocean_ml.device import namespace
 from xocean_ml.kernels.columns import backward
+from xocean_ml.smoothing.smoother import Prediction
 from xocean_ml.smoothing.steps import Steps
 from xocean_ml.spec import FieldSpec, Spec
+
+if TYPE_CHECKING:
+    from xocean_ml.smoothing.tiles import Columns
 
 __all__ = ["DEFAULT_DECAY", "Dong", "days_of"]
 
@@ -71,6 +75,9 @@ class Dong:
     tail: bool | None = None
 
     options: ClassVar[tuple[str, ...]] = ("decay", "head", "tail")
+    wants: ClassVar[tuple[str, ...]] = ()
+    gives: ClassVar[tuple[str, ...]] = ()
+    carries: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         days = self.decay_days
@@ -118,42 +125,21 @@ class Dong:
         tail = (not state) if self.tail is None else self.tail
         return replace(self, head=head, tail=tail)
 
-    def smooth(
-        self, amounts: Any, valid: Any, steps: Steps, part: slice, inflow: Any = None
-    ) -> tuple[Any, Any, Any]:
-        """Smooth a part of the record.
-
-        Parameters
-        ----------
-        amounts : array, (time, reduced, kept)
-            Increments of the part as amounts, 0 where missing.
-        valid : array of bool, (time, reduced, kept)
-            False where missing.
-        steps : Steps
-            Times of the whole record.
-        part : slice
-            Which steps these are.
-        inflow : array, (reduced, kept), optional
-            What comes from the part after this one.
-
-        Returns
-        -------
-        smoothed, flux, outflow
-            As `xocean_ml.kernels.columns.backward` gives them, ends repaired.
-        """
+    def smooth(self, now: Columns, steps: Steps, part: slice, inflow: Any = None) -> Prediction:
+        """Smooth a part of the record; see `Smoother.smooth`."""
         if self.decay_days is None:
             raise ValueError('the decay is yet to be fitted: ds.ml_smooth.fit("dong")')
-        xp = namespace(amounts)
+        xp = namespace(now.amounts)
         passed = np.exp(-steps.gaps / self.decay_days)
         if self.head:
             passed[0] = 0.0
         if inflow is None:
-            inflow = xp.zeros(amounts.shape[1:])
-        smoothed, flux, outflow = backward(amounts, valid, xp.asarray(passed[part]), inflow)
+            inflow = xp.zeros(now.amounts.shape[1:])
+        smoothed, flux, outflow = backward(now.amounts, now.valid, xp.asarray(passed[part]), inflow)
         if self.tail:
             inside = -np.expm1(-steps.left[part] / self.decay_days)
             smoothed /= xp.asarray(inside)[:, None, None]
-        return smoothed, flux, outflow
+        return Prediction(smoothed, flux, outflow)
 
     @property
     def _told(self) -> str:

@@ -77,8 +77,9 @@ def route(array: da.Array, job: Job) -> Route:
     """
     chunks = array.chunks
     parts = len(chunks[job.time])
-    needs_series = job.closure is not None and (
-        not isinstance(job.closure, Windows) or "spread" in job.extras
+    needs_series = not job.carries or (
+        job.closure is not None
+        and (not isinstance(job.closure, Windows) or ("spread" in job.extras and job.spread_closes))
     )
     whole = () if job.exact else job.reduced
     joined = tuple((sum(c),) if a in whole else c for a, c in enumerate(chunks))
@@ -115,8 +116,8 @@ def _varies_in_time(job: Job) -> bool:
 
 def build(
     array: da.Array, extras: Sequence[da.Array], job: Job, model: Any, way: Route
-) -> da.Array:
-    """The smoothed variable as a lazy dask array.
+) -> tuple[da.Array, ...]:
+    """The smoothed variable, and what is given beside it, as lazy dask arrays.
 
     Parameters
     ----------
@@ -138,13 +139,14 @@ def build(
     sources = (array, *extras)
     shared = {"job": chunked.constant(job), "model": model}
     output = Output(way.chunks, tuple(range(array.ndim)), array._meta.astype(job.dtype))
+    outputs = [output] * (1 + len(job.further))
     inputs = [_follow(each, way) for each in sources]
     if not way.two_phase:
         if way.carried:
             work = _chain(blocks.correct, way, job, inputs, shared)
         else:
             work = chunked.tasks(blocks.smooth_whole, way.grid, inputs, shared=shared)
-        return chunked.arrays(work, [output])[0]
+        return chunked.arrays(work, outputs)
     carry = Carry(job.time, reverse=True, light=True) if way.carried else None
     first = chunked.tasks(blocks.measure, way.grid, inputs, shared=shared, carry=carry)
     if job.exact:
@@ -159,7 +161,7 @@ def build(
         if carry is not None:
             shared["carry"] = PerBlock(lambda i: first.carried(carry.before(i, way.grid)))
         work = chunked.tasks(blocks.correct, way.grid, again, shared=shared, after=[*after, first])
-    return chunked.arrays(work, [output])[0]
+    return chunked.arrays(work, outputs)
 
 
 def _chain(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +13,15 @@ from xocean_ml import fields as cf
 from xocean_ml import grid
 from xocean_ml.errors import GridError, XOceanError
 
-__all__ = ["Over", "aligned", "cell_sizes", "spread", "with_bounds"]
+__all__ = [
+    "Over",
+    "Spread",
+    "aligned",
+    "beside",
+    "cell_sizes",
+    "find_spread",
+    "with_bounds",
+]
 
 Over = Literal["cell", "column", "global"]
 
@@ -86,10 +96,59 @@ def aligned(extra: xr.DataArray, increments: xr.DataArray, what: str) -> xr.Data
     return extra.expand_dims(missing).transpose(*increments.dims)
 
 
-def spread(seen: xr.Dataset, found: cf.Found, named: str, increments: xr.DataArray) -> xr.DataArray:
+@dataclass(frozen=True)
+class Spread:
+    """A spread in the increment's layout, and how it is found."""
+
+    name: str
+    values: xr.DataArray
+    found: cf.Found
+
+    def factor(self, units: str) -> float:
+        """From its own units to these, as a standard deviation."""
+        return replace(self.found, role="spread").conversion(units).factor
+
+
+def find_spread(
+    seen: xr.Dataset, found: cf.Found, named: str | None, increments: xr.DataArray
+) -> Spread | None:
+    """The spread of an increment: named, found by its metadata, or that of an ensemble of them."""
     kept = cf.find_spread(seen, found, named)
-    assert kept is not None
+    if kept is None:
+        return _of_ensemble(found, increments)
     values = seen[kept.variable]
     if kept.role == "variance":
         values = xr.ufuncs.sqrt(values)
-    return aligned(values, increments, "spread")
+        kept = replace(kept, units=_root(kept.units))
+    return Spread(kept.variable, aligned(values, increments, "spread"), kept)
+
+
+def _of_ensemble(found: cf.Found, increments: xr.DataArray) -> Spread | None:
+    member = grid.axes(increments).get("E")
+    if member not in increments.dims or increments.sizes[member] < 2:
+        return None
+    values = increments.std(member, ddof=1)
+    return Spread(f"spread over {member}", aligned(values, increments, "spread"), found)
+
+
+def _root(square: str) -> str:
+    """Units of a standard deviation from those of its square."""
+    return square[:-1] if square.endswith("2") else square
+
+
+def beside(
+    seen: xr.Dataset, found: cf.Found, increments: xr.DataArray, wants: Sequence[str]
+) -> dict[str, xr.DataArray]:
+    """Counts and depth for a model that wants them, in the increment's layout."""
+    extras = {}
+    counts = cf.find_counts(seen, found) if "counts" in wants else None
+    if counts is not None:
+        extras["counts"] = aligned(seen[counts.variable], increments, "counts")
+    if "depth" in wants:
+        if "Z" not in grid.axes(increments):
+            raise GridError(
+                f"{increments.name}{increments.dims}: the model needs depth. Give each level a "
+                "depth coordinate, e.g. ds.expand_dims(depth=[5.0]) with units m"
+            )
+        extras["depth"] = aligned(grid.depth(increments), increments, "depth")
+    return extras

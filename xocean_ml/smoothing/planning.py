@@ -84,6 +84,6 @@ def _windows(way: graph.Route, job: Any) -> str:
 
 def _tasks(ready: Ready, variable: Variable) -> int:
     """Tasks beyond those that read: the graph is made and counted, which computes nothing."""
-    graph: Any = variable.graph(ready).__dask_graph__()
+    graph: Any = variable.graph(ready)[-1].__dask_graph__()
     layers = graph.layers
     return sum(len(layer) for name, layer in layers.items() if name.startswith("xocean"))

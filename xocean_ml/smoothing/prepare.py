@@ -17,11 +17,18 @@ from xocean_ml import grid, metadata, persist, units
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, XOceanError, raise_all
 from xocean_ml.kernels.closure import Running, Windows
 from xocean_ml.smoothing.dong import Dong, days_of
-from xocean_ml.smoothing.inputs import Over, aligned, cell_sizes, spread, with_bounds
+from xocean_ml.smoothing.inputs import (
+    Over,
+    Spread,
+    aligned,
+    beside,
+    cell_sizes,
+    find_spread,
+    with_bounds,
+)
 from xocean_ml.smoothing.smoother import Smoother
 from xocean_ml.smoothing.steps import Steps
 from xocean_ml.smoothing.tiles import Job
-from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
     import dask.array as da
@@ -85,29 +92,48 @@ class Variable:
         """Whether the increments are a dask array."""
         return self.increments.chunks is not None
 
-    def graph(self, ready: Ready) -> da.Array:
-        """The smoothed values as a dask array."""
+    def graph(self, ready: Ready) -> tuple[da.Array, ...]:
+        """The smoothed values, and what is given beside them, as dask arrays."""
         from xocean_ml.smoothing import graph
 
         array, extras = self.lazy()
         way = graph.route(array, self.job)
         return graph.build(array, extras, self.job, ready.node(), way)
 
-    def run(self, ready: Ready) -> xr.DataArray:
-        """The smoothed variable: lazy if the increments are."""
+    def run(self, ready: Ready) -> dict[str, xr.DataArray]:
+        """The smoothed variable and what is given beside it: lazy if the increments are."""
+        import dask
+
         from xocean_ml.smoothing import graph
 
         array, _ = self.lazy()
         if graph.route(array, self.job).rechunk:
             warnings.warn(
-                f"{self.increments.name}: this closure needs series or columns that lie in "
+                f"{self.increments.name}: series or columns are needed whole that lie in "
                 f"{array.npartitions} chunks; they are rechunked",
                 stacklevel=4,
             )
-        result = self.graph(ready)
+        results = self.graph(ready)
         if not self.is_lazy:
-            result = result.compute(scheduler="threads")
-        return self.increments.copy(data=result).assign_attrs(self.attrs).rename(self.target)
+            results = dask.compute(*results, scheduler="threads")
+        values, *further = results
+        made = {self.target: self.increments.copy(data=values).assign_attrs(self.attrs)}
+        for name, data in zip(self.job.further, further, strict=True):
+            about = _about(name, self)
+            made[f"{self.increments.name}_{name}"] = self.increments.copy(data=data).assign_attrs(
+                about
+            )
+        return {name: each.rename(name) for name, each in made.items()}
+
+
+def _about(name: str, variable: Variable) -> dict[str, Any]:
+    """Attributes of what is given beside the smoothed variable."""
+    of = variable.increments.name
+    if name == "gate":
+        long_name = f"gate of the smoother of {of}: how far it departs from a light average"
+        return {"long_name": long_name, "units": "1"}
+    attrs = metadata.describe({}, role="spread", units=variable.found.units)
+    return attrs | {"long_name": f"standard error of smoothed {of}, by the smoother's own account"}
 
 
 TILE = 4 << 20
@@ -155,6 +181,8 @@ def prepare(
     conserve: str | None = "5YS",
     conserve_over: Over = "cell",
     mode: Mode = "increment",
+    gate: bool = False,
+    uncertainty: bool = False,
     device: str | None = None,
 ) -> Ready:
     """Decide everything about a call of `smooth`, from metadata and coordinates alone."""
@@ -170,6 +198,7 @@ def prepare(
         origin = None  # no longer what lies there, so it travels itself
     settings = {"conserve": conserve, "over": conserve_over if conserve else None, "mode": mode}
     settings |= {name: options[name] for name in sorted(options)}
+    further = _further(chosen, gate, uncertainty)
     errors: list[XOceanError] = []
     variables = []
     every = _increments(seen, chosen.spec, fields)
@@ -177,8 +206,8 @@ def prepare(
         _known(spread, [found.variable for found in every])
     for found in every:
         try:
-            asked = _Asked(fields, spread, conserve, conserve_over, mode, device)
-            variables.append(_variable(seen, found, chosen.spec, asked))
+            asked = _Asked(fields, spread, conserve, conserve_over, mode, device, further)
+            variables.append(_variable(seen, found, chosen, asked))
         except XOceanError as error:
             errors.append(error)
     raise_all(errors, f"{len(errors)} increments cannot be smoothed")
@@ -195,6 +224,16 @@ class _Asked:
     over: Over
     mode: Mode
     device: str | None
+    further: tuple[str, ...]
+
+
+def _further(model: Smoother, gate: bool, uncertainty: bool) -> tuple[str, ...]:
+    """What is asked for beside smoothed increments, which the model must be able to give."""
+    asked = {"gate": ("gate", gate), "uncertainty": ("spread", uncertainty)}
+    for option, (name, wanted) in asked.items():
+        if wanted and name not in model.gives:
+            raise TypeError(f"model {model.spec.name!r} does not take {option}: it has none")
+    return tuple(name for name, wanted in asked.values() if wanted)
 
 
 def _model(model: Any, options: Mapping[str, Any]) -> tuple[Smoother, str | None]:
@@ -257,7 +296,7 @@ def _increments(seen: xr.Dataset, spec: Any, fields: Mapping[str, str] | None) -
     return list(found.values())
 
 
-def _variable(seen: xr.Dataset, found: cf.Found, spec: Spec, asked: _Asked) -> Variable:
+def _variable(seen: xr.Dataset, found: cf.Found, model: Smoother, asked: _Asked) -> Variable:
     name = found.variable
     increments = seen[name]
     if increments.dtype.kind not in "fiu":
@@ -268,7 +307,7 @@ def _variable(seen: xr.Dataset, found: cf.Found, spec: Spec, asked: _Asked) -> V
     steps = Steps(axis.days, axis.step_days, found.rate)
     dims = tuple(str(d) for d in increments.dims)
     where = grid.axes(increments)
-    spec_units = next(each.units for each in spec.reads if each.key == found.key)
+    spec_units = next(each.units for each in model.spec.reads if each.key == found.key)
     # An amount is a rate times days.
     factor = found.conversion(f"{spec_units} day-1" if found.rate else spec_units).factor
     closure = _closure(asked.conserve, axis, steps)
@@ -278,12 +317,21 @@ def _variable(seen: xr.Dataset, found: cf.Found, spec: Spec, asked: _Asked) -> V
     for number, size in enumerate(sizes):
         extras[f"size {number}"] = aligned(size, increments, "cell sizes")
     named = asked.spread.get(name) if isinstance(asked.spread, Mapping) else asked.spread
-    if named is not None:
-        extras["spread"] = spread(seen, found, named, increments)
+    amount_units = f"{spec_units} day-1" if found.rate else spec_units
+    kept = _spread(seen, found, named, increments, model)
+    if kept is not None:
+        extras["spread"] = kept.values
+    for wanted, values in beside(seen, found, increments, model.wants).items():
+        extras[wanted] = values
     target, attrs, state, dtype = _result(seen, found, asked, increments, extras, spec_units)
     job = Job(
         name=name,
-        spread_name=named or "",
+        spread_name=kept.name if kept is not None else "",
+        spread_factor=kept.factor(amount_units) if kept is not None else 1.0,
+        spread_closes="spread" not in model.wants,
+        wants=model.wants,
+        further=asked.further,
+        carries=model.carries,
         dims=dims,
         time=dims.index(axis.dim),
         reduced=reduced,
@@ -298,6 +346,19 @@ def _variable(seen: xr.Dataset, found: cf.Found, spec: Spec, asked: _Asked) -> V
         device=_device(asked.device, increments),
     )
     return Variable(found, target, increments, extras, job, attrs)
+
+
+def _spread(
+    seen: xr.Dataset,
+    found: cf.Found,
+    named: str | None,
+    increments: xr.DataArray,
+    model: Smoother,
+) -> Spread | None:
+    """The spread that the user names; for a model that wants one also what else can be found."""
+    if named is None and "spread" not in model.wants:
+        return None
+    return find_spread(seen, found, named, increments)
 
 
 def _not_all_land(increments: xr.DataArray) -> None:

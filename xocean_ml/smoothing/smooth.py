@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ def smooth(
     conserve: str | None = "5YS",
     conserve_over: Over = "cell",
     mode: Mode = "increment",
+    gate: bool = False,
+    uncertainty: bool = False,
     device: str | None = None,
     **options: Any,
 ) -> xr.Dataset:
@@ -55,6 +58,8 @@ def smooth(
         What is summed over space: nothing, the levels, or all cells.
     mode : {"increment", "state"}
         Smooth the increments, or add the running sum of what smoothing changes to the analysis.
+    gate, uncertainty : bool
+        Add ``<name>_gate`` or ``<name>_spread`` (standard error) for a model that has them.
     device : str, optional
         ``"cpu"``, ``"cuda"``, ``"cuda:1"``. None: where the data are, else CUDA if there is one.
     **options
@@ -114,9 +119,13 @@ def smooth(
         conserve=conserve,
         conserve_over=conserve_over,
         mode=mode,
+        gate=gate,
+        uncertainty=uncertainty,
         device=device,
     )
-    changed = {each.target: each.run(ready) for each in ready.variables}
+    changed: dict[str, xr.DataArray] = {}
+    for each in ready.variables:
+        changed |= each.run(ready)
     out = metadata.finish(ready.source, changed, line=ready.history())
     return units.requantify(out, ready.quantities)
 
@@ -145,6 +154,6 @@ def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:
     """
     from xocean_ml.smoothing.planning import describe
 
-    names = ("also", "fields", "spread", "conserve", "conserve_over", "mode", "device")
-    given = {name: arguments.pop(name) for name in names if name in arguments}
+    names = set(inspect.signature(prepare).parameters)
+    given = {name: arguments.pop(name) for name in names & arguments.keys()}
     return describe(prepare(ds, model, arguments, **given))

@@ -2,27 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from xocean_ml.persist import Model
 from xocean_ml.smoothing.steps import Steps
 
-__all__ = ["Smoother"]
+if TYPE_CHECKING:
+    from xocean_ml.smoothing.tiles import Columns
+
+__all__ = ["Prediction", "Smoother"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a smoother says of a tile; every array is (time, reduced, kept).
+
+    Parameters
+    ----------
+    smoothed : array
+        Smoothed amounts.
+    flux : array
+        Running sum of smoothed minus raw.
+    outflow : array, (reduced, kept), optional
+        What goes to the part before, if the smoother hands a carry on.
+    gate : array, optional
+        How far the answer departs from a light average, 0 to 1.
+    spread : array, optional
+        Standard deviation of the answer's error, as an amount.
+    """
+
+    smoothed: Any
+    flux: Any
+    outflow: Any = None
+    gate: Any = None
+    spread: Any = None
 
 
 @runtime_checkable
 class Smoother(Model, Protocol):
-    """A model whose blocks hand a carry from the future to the past.
+    """A model of `smooth`.
 
     Attributes
     ----------
     options : tuple of str
         Keyword options of the call that it takes.
-    needs_fit : bool
-        Whether something is yet to be fitted to the data of the call.
+    wants : tuple of str
+        What it takes beside the increments where it is found: "spread", "counts", "depth".
+    gives : tuple of str
+        What it can give beside smoothed increments: "gate", "spread".
+    carries : bool
+        Whether blocks of time hand a carry from the future to the past; else time is made whole.
     """
 
     options: tuple[str, ...]
+    wants: tuple[str, ...]
+    gives: tuple[str, ...]
+    carries: bool
 
     @property
     def needs_fit(self) -> bool:
@@ -34,30 +70,17 @@ class Smoother(Model, Protocol):
     def settled(self, *, state: bool) -> Smoother:
         """The same model with what depends on the kind of call decided."""
 
-    def smooth(
-        self, amounts: Any, valid: Any, steps: Steps, part: slice, inflow: Any = None
-    ) -> tuple[Any, Any, Any]:
+    def smooth(self, now: Columns, steps: Steps, part: slice, inflow: Any = None) -> Prediction:
         """Smooth a part of the record.
 
         Parameters
         ----------
-        amounts : array, (time, reduced, kept)
-            Increments of the part as amounts in the spec's units, float64, 0 where missing.
-        valid : array of bool, (time, reduced, kept)
-            False where missing.
+        now : Columns
+            Increments as amounts in the spec's units, where they are valid, and what is wanted.
         steps : Steps
             Times of the whole record.
         part : slice
             Which steps these are.
         inflow : array, (reduced, kept), optional
             What comes from the part after this one; None at the end of the record.
-
-        Returns
-        -------
-        smoothed : array, (time, reduced, kept)
-            Smoothed amounts.
-        flux : array, (time, reduced, kept)
-            Running sum of smoothed minus raw.
-        outflow : array, (reduced, kept)
-            What goes to the part before.
         """

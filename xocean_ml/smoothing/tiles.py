@@ -20,6 +20,7 @@ from xocean_ml.device import is_cuda, namespace, on_device, to_like, to_numpy
 from xocean_ml.errors import ValuesError
 from xocean_ml.kernels import columns
 from xocean_ml.kernels.closure import Running, Windows
+from xocean_ml.smoothing.smoother import Prediction
 from xocean_ml.smoothing.steps import Steps
 
 __all__ = ["Block", "Columns", "Job", "Tile"]
@@ -56,15 +57,25 @@ class Job:
         From the variable's units to the model's.
     spread_name : str
         Variable of the spread, for messages.
+    spread_factor : float
+        From the spread's units to the model's.
+    spread_closes : bool
+        Whether corrections go where the spread is large.
+    wants : tuple of str
+        Which of the extras the model itself takes: "spread", "counts", "depth".
+    further : tuple of str
+        What is given beside the smoothed variable: "gate", "spread".
     moving_weights : bool
         Whether the weights vary in time.
     state : float or None
         If the smoothed state is asked for: from the model's units to the state's.
     extras : tuple of str
-        Which inputs follow the increments: "spread", "state", and factors of cells' sizes,
-        "size 0", "size 1".
+        Which inputs follow the increments: "spread", "counts", "depth", "state", and factors of
+        cells' sizes, "size 0", "size 1".
+    carries : bool
+        Whether the model can take time in parts.
     carried : bool
-        Whether time comes in parts.
+        Whether it does.
     dtype : dtype
         Of the result.
     device : str
@@ -80,9 +91,14 @@ class Job:
     closure: Windows | Running | None
     factor: float = 1.0
     spread_name: str = ""
+    spread_factor: float = 1.0
+    spread_closes: bool = True
+    wants: tuple[str, ...] = ()
+    further: tuple[str, ...] = ()
     moving_weights: bool = False
     state: float | None = None
     extras: tuple[str, ...] = ()
+    carries: bool = True
     carried: bool = False
     dtype: np.dtype = field(default_factory=lambda: np.dtype("float64"))
     device: str = "cpu"
@@ -110,6 +126,9 @@ class Columns:
         How a correction is shared between the reduced cells.
     cheap : array, (time, kept), optional
         Where in time corrections are cheap.
+    given : dict of str to array, (time or 1, reduced, kept)
+        What the model wants beside the increments: "spread" as amounts in its units, "counts",
+        "depth" in m; only what there is.
     """
 
     amounts: Any
@@ -117,6 +136,7 @@ class Columns:
     weights: Any
     share: Any
     cheap: Any
+    given: dict[str, Any] = field(default_factory=dict)
 
     def lever(self) -> Any:
         """Change of the sum by a unit of correction at each step, (time, kept)."""
@@ -146,7 +166,9 @@ class Block:
         self.spread = self._like(named.get("spread"))
         self.sizes = [self._like(named[name]) for name in job.extras if name.startswith("size")]
         self.state = self._like(named.get("state"))
+        self.wanted = {n: self._like(named[n]) for n in job.wants if n in named}
         self.out = self.xp.empty(self.shape, job.dtype)
+        self.further = {name: self.xp.empty(self.shape, job.dtype) for name in job.further}
 
     def _part(self, place: Place, increments: Any) -> slice:
         if not self.job.carried:
@@ -204,9 +226,22 @@ class Block:
             self._check(cells, tile, "cell sizes")
             weights = weights * xp.nan_to_num(cells)
         share, cheap = xp.ones((1, 1)), None
-        if self.spread is not None:
+        if self.spread is not None and self.job.spread_closes:
             share, cheap = self._shares(tile, amounts, valid, weights)
-        return Columns(amounts, valid, weights, share, cheap)
+        return Columns(amounts, valid, weights, share, cheap, self._given(tile))
+
+    def _given(self, tile: Tile) -> dict[str, Any]:
+        """What the model wants, as it wants it."""
+        found = {}
+        for name, extra in self.wanted.items():
+            values = extra[:, *tile].astype(np.float64)
+            if name != "depth":
+                what = self.job.spread_name if name == "spread" else name
+                self._check(values, tile, what)
+            if name == "spread":
+                values = values * (self.job.spread_factor * self.amount)[:, None, None]
+            found[name] = values
+        return found
 
     def _shares(self, tile: Tile, amounts: Any, valid: Any, weights: Any) -> tuple[Any, Any]:
         """Where corrections go: over the reduced cells (`share`) and over time (`cheap`)."""
@@ -222,24 +257,27 @@ class Block:
         total = (valid * weights).sum(axis=1)
         return share, (square * weights).sum(axis=1) / xp.where(total > 0, total, 1.0)
 
-    def put(
-        self, tile: Tile, now: Columns, smoothed: Any, flux: Any, eps: Any, past: Any = None
-    ) -> None:
+    def put(self, tile: Tile, now: Columns, found: Prediction, eps: Any, past: Any = None) -> None:
         """Write the result of some columns, in the variable's own units.
 
         `eps` is the correction of increments per unit of share, `past` its running sum as an
         amount (found from `eps` if None); both (time, kept).
         """
         xp, job, out = self.xp, self.job, self.out[:, *tile]
+        units = job.factor * self.amount
+        for name in job.further:
+            values = getattr(found, name)
+            if name != "gate":
+                values = values / units[:, None, None]
+            self.further[name][:, *tile] = xp.where(now.valid, values, xp.nan)
         share = xp.broadcast_to(now.share, out.shape[1:])
         if job.state is None:
-            units = job.factor * self.amount
-            columns.corrected(smoothed, units, eps, share / job.factor, now.valid, out)
+            columns.corrected(found.smoothed, units, eps, share / job.factor, now.valid, out)
             return
         gain = past
         if eps is not None and past is None:
             gain = (self.amount[:, None] * eps).cumsum(axis=0)
-        change = flux if gain is None else flux + gain[:, None] * share
+        change = found.flux if gain is None else found.flux + gain[:, None] * share
         # A state may be known where no increment was made: it is kept, land is its own NaN.
         state = self.state[:, *tile]
         if xp.isinf(state).any():
@@ -247,10 +285,13 @@ class Block:
         out[...] = state + change * job.state
 
     def result(self) -> Any:
-        """The block in the variable's own order of dimensions."""
+        """The block in the variable's own order of dimensions; a tuple if there is more."""
+        arrays = [self.out, *self.further.values()]
         back = tuple(int(a) for a in np.argsort(self.job.order))
-        result = self.out.reshape(self.moved_shape).transpose(back)
-        return result if is_cuda(result) == is_cuda(self.home) else to_like(result, self.home)
+        arrays = [each.reshape(self.moved_shape).transpose(back) for each in arrays]
+        if is_cuda(arrays[0]) != is_cuda(self.home):
+            arrays = [to_like(each, self.home) for each in arrays]
+        return tuple(arrays) if self.further else arrays[0]
 
     def _check(self, values: Any, tile: Tile, name: str) -> None:
         """Sizes and spreads are neither negative nor infinite."""

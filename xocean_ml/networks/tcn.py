@@ -1,0 +1,119 @@
+r"""A gated temporal convolutional network that decides how to average, and never makes up values.
+
+The network sees what surrounds a step (how densely observed, how large and how spread increments
+are, on several scales, into the past and the future; depth; length of step) and gives weights for
+a bank of averages of the increments. Its answer is linear in the increments for given weights:
+
+.. math:: y_t = w_t \sum_j \alpha_{jt} F_{jt} + (1 - w_t) \sum_j \ell_j F_{jt} ,
+
+with :math:`F` the bank of `xocean_ml.kernels.bank`, :math:`w` the gate (open where observations
+are sparse), :math:`\alpha` adapted to the surroundings, and :math:`\ell` a fixed light average for
+the depth. It also gives the logarithm of the answer's error.
+
+Context is worked through at a coarser time step (`POOL` steps), for surroundings change slowly;
+what is averaged keeps its full resolution.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+__all__ = ["POOL", "GatedTCN"]
+
+POOL = 4
+"""Steps that share their weights before these are interpolated."""
+
+
+class FiLM(nn.Module):
+    r"""Feature-wise affine change by a condition: :math:`(1 + \Delta\gamma) x + \beta`.
+
+    Zero at the start, so that training begins without it (Perez et al. 2018).
+    """
+
+    def __init__(self, condition: int, channels: int) -> None:
+        super().__init__()
+        self.change = nn.Linear(condition, 2 * channels)
+        nn.init.zeros_(self.change.weight)
+        nn.init.zeros_(self.change.bias)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        """Change x (batch, channels, time) by condition (batch, conditions)."""
+        gamma, beta = self.change(condition)[..., None].chunk(2, dim=1)
+        return (1 + gamma) * x + beta
+
+
+class Block(nn.Module):
+    """A centred dilated convolution with weight normalisation, FiLM, activation and residual."""
+
+    def __init__(self, channels: int, condition: int, dilation: int) -> None:
+        super().__init__()
+        convolution = nn.Conv1d(channels, channels, 3, dilation=dilation, padding=dilation)
+        self.convolution = nn.utils.parametrizations.weight_norm(convolution)
+        self.film = FiLM(condition, channels)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        """Refine x (batch, channels, time) under condition (batch, conditions)."""
+        return x + nn.functional.gelu(self.film(self.convolution(x), condition))
+
+
+class GatedTCN(nn.Module):
+    """The network.
+
+    Parameters
+    ----------
+    context : int
+        Features of the surroundings.
+    bank : int
+        Averages in the bank.
+    condition : int
+        Numbers that hold for a whole series: log depth, log length of step, what is given.
+    channels, blocks : int
+        Width, and number of blocks with dilations 1, 2, 4, ...
+    """
+
+    def __init__(
+        self, context: int, bank: int, condition: int, channels: int = 32, blocks: int = 4
+    ) -> None:
+        super().__init__()
+        self.register_buffer("middle", torch.zeros(context))
+        self.register_buffer("scale", torch.ones(context))
+        self.enter = nn.Conv1d(context, channels, 1)
+        self.start = FiLM(condition, channels)
+        self.blocks = nn.ModuleList(Block(channels, condition, 2**i) for i in range(blocks))
+        self.leave = nn.Conv1d(channels, bank + 2, 1)
+        self.light = nn.Sequential(nn.Linear(condition, 16), nn.GELU(), nn.Linear(16, bank))
+        self.base = nn.Parameter(torch.full((bank,), 1.0 / bank))
+        for layer in (self.leave, self.light[-1]):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(
+        self, context: torch.Tensor, bank: torch.Tensor, condition: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Smooth a batch of series.
+
+        Parameters
+        ----------
+        context : Tensor, (batch, context, time / POOL)
+        bank : Tensor, (batch, bank, time)
+        condition : Tensor, (batch, condition)
+
+        Returns
+        -------
+        answer, gate, error, light : Tensor, (batch, time)
+            Smoothed increment, gate in [0, 1], logarithm of the answer's error, and the light
+            average alone.
+        """
+        x = (context - self.middle[:, None]) / self.scale[:, None]
+        x = nn.functional.gelu(self.start(self.enter(x), condition))
+        for block in self.blocks:
+            x = block(x, condition)
+        x = nn.functional.interpolate(
+            self.leave(x), size=bank.shape[-1], mode="linear", align_corners=False
+        )
+        gate = torch.sigmoid(x[:, 0])
+        weights = x[:, 2:] + self.base[:, None]
+        light = ((self.base + self.light(condition))[..., None] * bank).sum(dim=1)
+        adapted = (weights * bank).sum(dim=1)
+        return gate * adapted + (1 - gate) * light, gate, x[:, 1], light
