@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from xocean_ml.kernels import kalman
 from xocean_ml.kernels.kalman import Array, Record
 
-__all__ = ["SCALE", "Climbed", "climb", "has_slow", "medians", "own_laws", "pooled_laws"]
+__all__ = ["SCALE", "Climbed", "climb", "evidence", "medians", "own_laws", "pooled_laws"]
 
 SCALE = np.array([1.0, 0, 1, 0, 1, 1, 0])
 """Which parameters of a law are in K: all of these grow with the scale of a cell."""
 RATIO = 6
 WIDE = 1.5  # prior of a group's law about typical values: standard deviation of a logarithm
-OWN = 0.4  # prior of a cell's law about its group's, but for its scale: that of the world
-SURE = 10.0  # likelihood ratio (2 x log) that a slow part must reach
+OWN = 0.4  # prior of a cell's law about its group's; the same again for its scale
+DOUBTFUL, SURE = 3.0, 10.0  # likelihood ratios (2 x log) for a slow part
 NO_DRIFT = -20.0  # logarithm of a drift that nobody sees
 ENOUGH = 0.1  # a row stops where its log-likelihood gains less
 PRIOR = np.eye(7) / WIDE**2
-PRIOR_OWN = np.asarray(np.linalg.inv(OWN**2 * np.eye(7) + np.outer(SCALE, SCALE)), np.float64)
+PRIOR_OWN = np.asarray(np.linalg.inv(np.eye(7) + np.outer(SCALE, SCALE)) / OWN**2, np.float64)
 
 
 class Climbed(NamedTuple):
@@ -46,15 +46,20 @@ def own_laws(law: Array, record: Record, free: NDArray[np.int64]) -> Climbed:
     return climb(law, record, np.arange(len(law)), law, PRIOR_OWN, free, rounds=6)
 
 
-def has_slow(
+def evidence(
     found: Climbed, record: Record, groups: NDArray[np.int64], free: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Whether the increments of each group are much less likely without a slow part."""
+) -> Array:
+    """Evidence for a slow part in each group: 0 none, 1 beyond doubt.
+
+    A ramp in the likelihood ratio (2 x log) to the best law without one, `DOUBTFUL` to `SURE`:
+    its two parameters make some 3 of it out of nothing.
+    """
     law = found.law.copy()
     law[:, 0] = NO_DRIFT
     others = free[free > 1]
     without = climb(law, record, groups, _typical(record, len(law)), PRIOR, others)
-    return 2 * (found.value - without.value) > SURE
+    ratio = 2 * (found.value - without.value)
+    return np.clip((ratio - DOUBTFUL) / (SURE - DOUBTFUL), 0.0, 1.0)
 
 
 def _typical(record: Record, count: int) -> Array:

@@ -38,6 +38,8 @@ def read(
             f"years must be the length of each of {d.shape[1]} steps, above 0; found {dt}"
         )
     of_group = np.zeros(len(d), np.int64) if groups is None else np.asarray(groups, np.int64)
+    if of_group.shape != d.shape[:1] or of_group.min(initial=0) < 0:
+        raise ValuesError(f"groups must be a number from 0 for each of {len(d)} cells")
     n = None if counts is None else _cells("counts", counts, d.shape, lowest=0)
     s = np.zeros_like(d) if spread is None else _cells("spread", spread, d.shape, lowest=0)
     s = np.nan_to_num(s)

@@ -19,7 +19,7 @@ Seven parameters (`xocean_ml.kernels.kalman.LAW`) say all. They are fitted in tw
    give their likelihood by the innovations of the Kalman filter, spread a second one:
    log(spread^2) is what the filter expects, :math:`K^2 (P + R/n)`, plus sampling error.
 2. Own: each cell moves away from its group's law as far as its own increments ask for, held by a
-   Gaussian prior (a factor 1.5); its scale is free.
+   Gaussian prior (a factor 1.5, and the same again for its scale).
 
 Both climb by Fisher scoring. What is known of the gain:
 
@@ -31,7 +31,7 @@ Both climb by Fisher scoring. What is known of the gain:
 - Counts at which observations of different error are lumped together are taken at face value.
 
 White increments hold no slow part. The likelihood then says so (`StateSpace.slow`, and a
-warning) and the estimate shrinks to zero by itself.
+warning) and the estimate is shrunk to zero.
 
 References
 ----------
@@ -91,8 +91,9 @@ class StateSpace:
         Expected observations of a step; None where counts were given.
     error, loose : array (group,)
         Standard deviations of log(spread^2) and of log(count).
-    slow : array of bool (group,)
-        Whether a slow part was detected.
+    slow : array (group,)
+        Evidence for a slow part, from 0 (none) to 1 (beyond doubt). What is found of one is
+        multiplied by it, so that noise shrinks to zero; the deviation tells what was taken.
     free : array of int
         Which parameters were fitted: without a spread, `ratio` is 1.
     """
@@ -102,7 +103,7 @@ class StateSpace:
     rate: Array | None
     error: Array
     loose: Array
-    slow: NDArray[np.bool_]
+    slow: Array
     free: NDArray[np.int64]
 
     def smooth(
@@ -140,9 +141,10 @@ class StateSpace:
         loose = self.loose[which]
         error = np.where(loose > 0, FLOOR, record.error)
         mean, deviation = kalman.smooth(law, record._replace(loose=loose, error=error))
-        for each in (mean, deviation):
-            each *= size[:, None]
-            each[given.dead] = np.nan
+        slow = self.slow[which][:, None]
+        deviation = np.hypot(deviation, (1 - slow) * mean) * size[:, None]
+        mean *= slow * size[:, None]
+        mean[given.dead] = deviation[given.dead] = np.nan
         return Smoothed(mean.T, deviation.T, law + np.log(size)[:, None] * SCALE)
 
 
@@ -204,14 +206,14 @@ def fit(
         rate=records.rates(given, count) if counts is None else None,
         error=np.full(count, records.UNSURE),
         loose=np.zeros(count),
-        slow=np.ones(count, np.bool_),
+        slow=np.ones(count),
         free=np.arange(7 if spread is not None else 6),
     )
     used = records.thinned(given.groups, most)
     which = given.groups[used]
     record, _ = _scaled(given.record.cells(used), model, which, counts is None)
     found = likelihood.pooled_laws(record, which, count, model.free)
-    slow = likelihood.has_slow(found, record, which, model.free)
+    slow = likelihood.evidence(found, record, which, model.free)
     _warn(slow)
     model = replace(model, law=found.law, slow=slow)
     return model if spread is None else _explained(model, record, which, found.misfit)
@@ -247,9 +249,9 @@ def _explained(
     return replace(model, error=error, loose=loose)
 
 
-def _warn(slow: NDArray[np.bool_]) -> None:
-    if not slow.all():
-        which = ", ".join(str(g) for g in np.flatnonzero(~slow))
+def _warn(slow: Array) -> None:
+    if (slow < 1).any():
+        which = ", ".join(str(g) for g in np.flatnonzero(slow < 1))
         warnings.warn(
             f"no slow part is detectable in the increments of group {which}: the smoothed "
             "increments shrink towards zero",
