@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from xocean_ml.kernels import kalman
 from xocean_ml.kernels.kalman import Array, Record
 
-__all__ = ["SCALE", "Climbed", "climb", "evidence", "medians", "own_laws", "pooled_laws"]
+__all__ = ["SCALE", "Climbed", "climb", "medians", "own_laws", "pooled_laws"]
 
 SCALE = np.array([1.0, 0, 1, 0, 1, 1, 0])
 """Which parameters of a law are in K: all of these grow with the scale of a cell."""
@@ -35,31 +34,41 @@ class Climbed(NamedTuple):
 
 def pooled_laws(
     record: Record, groups: NDArray[np.int64], count: int, free: NDArray[np.int64]
-) -> Climbed:
-    """One law for the cells of each group."""
+) -> tuple[Climbed, Array]:
+    """One law for the cells of each group, and the evidence that it needs a slow part.
+
+    The likelihood has more than one summit: a second climb begins at the best law without a slow
+    part, and the higher summit is taken. Evidence is a ramp in the likelihood ratio (2 x log) of
+    the two laws, 0 at `DOUBTFUL` to 1 at `SURE`: two parameters make some 3 of it out of nothing.
+    """
     centre = _typical(record, count)
-    return climb(centre, record, groups, centre, PRIOR, free)
+
+    def begin(law: Array, **values: Any) -> Array:
+        law = law.copy()
+        for name, value in values.items():
+            law[:, kalman.LAW.index(name)] = value
+        return law
+
+    found = climb(centre, record, groups, centre, PRIOR, free)
+    without = climb(begin(found.law, drift=NO_DRIFT), record, groups, centre, PRIOR, free[free > 1])
+    small = begin(without.law, drift=centre[:, 0] - 2, drift_time=centre[:, 1])
+    found = _higher(found, climb(small, record, groups, centre, PRIOR, free), groups)
+    ratio = 2 * (found.value - without.value)
+    return found, np.clip((ratio - DOUBTFUL) / (SURE - DOUBTFUL), 0.0, 1.0)
+
+
+def _higher(one: Climbed, other: Climbed, row: NDArray[np.int64]) -> Climbed:
+    better = other.value > one.value
+    return Climbed(
+        np.where(better[:, None], other.law, one.law),
+        np.maximum(other.value, one.value),
+        np.where(better[row], other.misfit, one.misfit),
+    )
 
 
 def own_laws(law: Array, record: Record, free: NDArray[np.int64]) -> Climbed:
     """A law for each cell, near its group's."""
     return climb(law, record, np.arange(len(law)), law, PRIOR_OWN, free, rounds=6)
-
-
-def evidence(
-    found: Climbed, record: Record, groups: NDArray[np.int64], free: NDArray[np.int64]
-) -> Array:
-    """Evidence for a slow part in each group: 0 none, 1 beyond doubt.
-
-    A ramp in the likelihood ratio (2 x log) to the best law without one, `DOUBTFUL` to `SURE`:
-    its two parameters make some 3 of it out of nothing.
-    """
-    law = found.law.copy()
-    law[:, 0] = NO_DRIFT
-    others = free[free > 1]
-    without = climb(law, record, groups, _typical(record, len(law)), PRIOR, others)
-    ratio = 2 * (found.value - without.value)
-    return np.clip((ratio - DOUBTFUL) / (SURE - DOUBTFUL), 0.0, 1.0)
 
 
 def _typical(record: Record, count: int) -> Array:
@@ -77,7 +86,7 @@ def climb(
     centre: Array,
     precision: Array,
     free: NDArray[np.int64],
-    rounds: int = 15,
+    rounds: int = 40,
 ) -> Climbed:
     """Maximise likelihood times prior by damped Fisher scoring, all rows side by side.
 
@@ -95,24 +104,24 @@ def climb(
     free : array of int
         Parameters that may move.
     """
-    look = partial(_look, record, row, centre, precision, free)
-    here = look(law)
-    damping, going = np.full(len(law), 1e-3), np.ones(len(law), np.bool_)
+    law, held = law.copy(), precision[np.ix_(free, free)]
+    here = _look(law, record, row, centre[:, free], held, free)
+    damping, going = np.full(len(law), 1e-3), np.arange(len(law))
     for _ in range(rounds):
-        there = law.copy()
-        there[:, free] += _step(here, damping)
-        new = look(there)
-        better = going & (new.value >= here.value)
-        going &= ~better | (new.value - here.value > ENOUGH)
-        law = np.where(better[:, None], there, law)
-        here = _Slope(
-            np.where(better, new.value, here.value),
-            np.where(better[:, None], new.gradient, here.gradient),
-            np.where(better[:, None, None], new.information, here.information),
-            np.where(better[row], new.misfit, here.misfit),
-        )
-        damping = np.where(better, np.maximum(damping / 5, 1e-6), damping * 10)
-        if not going.any():
+        there = law[going]
+        there[:, free] += _step(_Slope(*(x[going] for x in here[:3]), here.misfit), damping[going])
+        cells = np.flatnonzero(np.isin(row, going))
+        rows = np.searchsorted(going, row[cells])
+        new = _look(there, record.cells(cells), rows, centre[going][:, free], held, free)
+        gained = new.value - here.value[going]
+        better = gained >= 0
+        law[going[better]] = there[better]
+        for old, fresh in zip(here[:3], new[:3], strict=True):
+            old[going[better]] = fresh[better]
+        here.misfit[cells[better[rows]]] = new.misfit[better[rows]]
+        damping[going] = np.where(better, np.maximum(damping[going] / 5, 1e-6), damping[going] * 10)
+        going = going[~better | (gained > ENOUGH)]
+        if not going.size:
             break
     return Climbed(law, here.value, here.misfit)
 
@@ -125,17 +134,16 @@ class _Slope(NamedTuple):
 
 
 def _look(
+    law: Array,
     record: Record,
     row: NDArray[np.int64],
     centre: Array,
-    precision: Array,
+    held: Array,
     free: NDArray[np.int64],
-    law: Array,
 ) -> _Slope:
-    """Likelihood times prior, and how it changes."""
+    """Likelihood times prior, and how it changes with the free parameters."""
     value, gradient, information, misfit = kalman.score(law[row], record, free)
-    held = precision[np.ix_(free, free)]
-    off = (law - centre)[:, free]
+    off = law[:, free] - centre
     pull = off @ held
     return _Slope(
         _added(value, row, len(law)) - 0.5 * (pull * off).sum(axis=1),

@@ -212,8 +212,7 @@ def fit(
     used = records.thinned(given.groups, most)
     which = given.groups[used]
     record, _ = _scaled(given.record.cells(used), model, which, counts is None)
-    found = likelihood.pooled_laws(record, which, count, model.free)
-    slow = likelihood.evidence(found, record, which, model.free)
+    found, slow = likelihood.pooled_laws(record, which, count, model.free)
     _warn(slow)
     model = replace(model, law=found.law, slow=slow)
     return model if spread is None else _explained(model, record, which, found.misfit)
