@@ -109,7 +109,7 @@ def climb(
     damping, going = np.full(len(law), 1e-3), np.arange(len(law))
     for _ in range(rounds):
         there = law[going]
-        there[:, free] += _step(_Slope(*(x[going] for x in here[:3]), here.misfit), damping[going])
+        there[:, free] += _step(here.gradient[going], here.information[going], damping[going])
         cells = np.flatnonzero(np.isin(row, going))
         rows = np.searchsorted(going, row[cells])
         new = _look(there, record.cells(cells), rows, centre[going][:, free], held, free)
@@ -153,11 +153,11 @@ def _look(
     )
 
 
-def _step(here: _Slope, damping: Array) -> Array:
+def _step(gradient: Array, information: Array, damping: Array) -> Array:
     """Damped step of each row; no parameter changes by more than a factor e at once."""
-    size = np.einsum("gii->gi", here.information)
-    damped = here.information + (damping[:, None] * size)[:, :, None] * np.eye(size.shape[1])
-    step = np.linalg.solve(damped, here.gradient[:, :, None])[:, :, 0]
+    size = np.einsum("gii->gi", information)
+    damped = information + (damping[:, None] * size)[:, :, None] * np.eye(size.shape[1])
+    step = np.linalg.solve(damped, gradient[:, :, None])[:, :, 0]
     return step / np.maximum(np.abs(step).max(axis=1, keepdims=True), 1)
 
 
