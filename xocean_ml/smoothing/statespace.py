@@ -33,6 +33,11 @@ Both climb by Fisher scoring. What is known of the gain:
 White increments hold no slow part. The likelihood then says so (`StateSpace.slow`, and a
 warning) and the estimate is shrunk to zero.
 
+Limits: there is no seasonal cycle and no constant error in the model (a cycle is best taken out
+before). Near the surface, where b forgets within weeks, it is hard to tell from q: with a spread
+but no counts, the estimate there may be worse than none at all. The standard deviation takes the
+law as known.
+
 References
 ----------
 Harvey (1989), Forecasting, Structural Time Series Models and the Kalman Filter, ch. 3-4 (the
