@@ -143,9 +143,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(dir=options.folder))
     layouts = {"space": {"lat": 36, "lon": 72}, "step": {"time": 1}}
     print(f"{options.size:g} GB float32, 2 workers of 1 thread and 2 GB (limit)")
-    print(
-        f"{'chunks':<8}{'over':<8}{'seconds':>9}{'GB/s':>7}{'peak GB':>9}{'tasks/chunk':>13}  result"
-    )
+    heads = ("seconds", 9), ("GB/s", 7), ("peak GB", 9), ("tasks/chunk", 13)
+    print(f"{'chunks':<8}{'over':<8}" + "".join(f"{h:>{w}}" for h, w in heads) + "  result")
     try:
         for layout in options.chunks:
             source = folder / f"{layout}.zarr"

@@ -71,6 +71,17 @@ def _state() -> xr.Dataset:
     return ds.assign(analysis=(ds.increment.cumsum("time") + 280).assign_attrs(attrs))
 
 
+def _learned(name: str, sample: Any = _double, variable: str = "increment", **options: Any) -> Any:
+    import pytest
+
+    from xocean_ml import load
+
+    # float32 inside: a tolerance, never bits; an ensemble of two is seen as one of that spread.
+    options = {"model": "tcn", "conserve": "YS"} | options
+    case = Case("ml_smooth", sample, variable, options, lambda: load("tcn"), tolerance=1e-5)
+    return pytest.param(case, id=f"ml_smooth-tcn-{name}")
+
+
 def _smooth(name: str, sample: Any = _double, variable: str = "increment", **options: Any) -> Any:
     import pytest
 
@@ -90,6 +101,10 @@ CASES = [
     _smooth("running", conserve="running:1Y"),
     _smooth("running-global", conserve="running:1Y", conserve_over="global"),
     _smooth("fit", decay="fit"),
+    _learned("open", conserve=None),
+    _learned("cell"),
+    _learned("global", conserve_over="global"),
+    _learned("state", _state, "analysis", mode="state"),
     _smooth("state-open", _state, "analysis", mode="state", conserve=None),
     _smooth("state-cell", _state, "analysis", mode="state"),
     _smooth("state-global", _state, "analysis", mode="state", conserve_over="global"),

@@ -39,6 +39,8 @@ __all__ = [
 
 FORMAT = 1
 HEADER = "xocean_ml"
+WEIGHTS = Path(__file__).parent / "weights"
+"""Packaged models: ``NAME.safetensors``."""
 REFUSED = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
 
 Tensors = Mapping[str, np.ndarray]
@@ -188,7 +190,10 @@ def load(source: str | os.PathLike[str]) -> Model:
 
 
 def builtin(name: str) -> Model:
-    """A model that ships with xocean_ml or a plug-in, with its default settings."""
+    """A model that ships with xocean_ml or a plug-in: with packaged weights, or with none."""
+    weights = WEIGHTS / f"{name}.safetensors"
+    if weights.is_file():
+        return decode(weights.read_bytes(), name)
     builder = _builder(name, "built-in models")
     return builder(Spec(name, (), ()), {})
 
@@ -230,7 +235,9 @@ def parcel(model: Model, source: str | None = None) -> bytes | Reference:
     source : str, optional
         Where it was loaded from.
     """
-    if source is not None and "://" in source and not source.startswith("file:"):
+    remote = source is not None and "://" in source and not source.startswith("file:")
+    packaged = source is not None and (WEIGHTS / f"{source}.safetensors").is_file()
+    if source is not None and (remote or packaged):
         return Reference(source, digest(model))
     return encode(model)
 

@@ -24,7 +24,11 @@ SCALES = np.array([20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 1280.0, 2560.0, 5120.0
 
 
 def averages(
-    values: np.ndarray, days: np.ndarray, length: np.ndarray, scales: np.ndarray = SCALES
+    values: np.ndarray,
+    days: np.ndarray,
+    length: np.ndarray,
+    scales: np.ndarray = SCALES,
+    pool: int = 1,
 ) -> np.ndarray:
     """One-sided averages of the rate of `values`.
 
@@ -38,10 +42,12 @@ def averages(
         Length of each step in days.
     scales : array, (scales,)
         Days.
+    pool : int
+        Steps of which only the mean is kept; the last group may be short.
 
     Returns
     -------
-    array of float32, (scales, 2, time, columns)
+    array of float32, (scales, 2, time / pool, columns)
         Past (with the step itself) and future, per day.
 
     Examples
@@ -51,8 +57,9 @@ def averages(
     >>> np.round((past + future)[:, 0], 6)
     array([1., 1., 1., 1., 1., 1.], dtype=float32)
     """
-    out = np.empty((len(scales), 2, *values.shape), np.float32)
-    _compiled()(np.ascontiguousarray(values, np.float64), days, length, scales, out)
+    steps, columns = values.shape
+    out = np.zeros((len(scales), 2, -(-steps // pool), columns), np.float32)
+    _compiled()(np.ascontiguousarray(values, np.float64), days, length, scales, pool, out)
     return out
 
 
@@ -63,7 +70,7 @@ def _compiled() -> Any:
     return numba.njit(nogil=True, cache=True)(_averages)
 
 
-def _averages(values: Any, days: Any, length: Any, scales: Any, out: Any) -> None:
+def _averages(values: Any, days: Any, length: Any, scales: Any, pool: int, out: Any) -> None:
     steps, columns = values.shape
     total = np.empty(steps)
     now = np.empty(columns)
@@ -81,14 +88,17 @@ def _averages(values: Any, days: Any, length: Any, scales: Any, out: Any) -> Non
         now[:] = 0.0
         for t in range(steps):
             keep = np.exp(-(days[t] - days[t - 1]) / scales[s]) if t > 0 else 0.0
+            group = t // pool
+            share = 1.0 / (total[t] * min(pool, steps - group * pool))
             for n in range(columns):
                 now[n] = now[n] * keep + values[t, n]
-                out[s, 0, t, n] = now[n] / total[t]
+                out[s, 0, group, n] += now[n] * share
         now[:] = 0.0
-        out[s, 1, steps - 1] = 0.0
         for back in range(1, steps):
             t = steps - 1 - back
             keep = np.exp(-(days[t + 1] - days[t]) / scales[s])
+            group = t // pool
+            share = 1.0 / (total[t] * min(pool, steps - group * pool))
             for n in range(columns):
                 now[n] = (now[n] + values[t + 1, n]) * keep
-                out[s, 1, t, n] = now[n] / total[t]
+                out[s, 1, group, n] += now[n] * share

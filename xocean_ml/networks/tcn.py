@@ -76,17 +76,19 @@ class GatedTCN(nn.Module):
         self, context: int, bank: int, condition: int, channels: int = 32, blocks: int = 4
     ) -> None:
         super().__init__()
+        self.middle: torch.Tensor
+        self.scale: torch.Tensor
         self.register_buffer("middle", torch.zeros(context))
         self.register_buffer("scale", torch.ones(context))
         self.enter = nn.Conv1d(context, channels, 1)
         self.start = FiLM(condition, channels)
         self.blocks = nn.ModuleList(Block(channels, condition, 2**i) for i in range(blocks))
         self.leave = nn.Conv1d(channels, bank + 2, 1)
-        self.light = nn.Sequential(nn.Linear(condition, 16), nn.GELU(), nn.Linear(16, bank))
+        last = nn.Linear(16, bank)
+        self.light = nn.Sequential(nn.Linear(condition, 16), nn.GELU(), last)
         self.base = nn.Parameter(torch.full((bank,), 1.0 / bank))
-        for layer in (self.leave, self.light[-1]):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for parameter in (*self.leave.parameters(), *last.parameters()):
+            nn.init.zeros_(parameter)
 
     def forward(
         self, context: torch.Tensor, bank: torch.Tensor, condition: torch.Tensor

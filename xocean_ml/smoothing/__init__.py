@@ -4,5 +4,6 @@ from xocean_ml.smoothing.dong import Dong
 from xocean_ml.smoothing.increments import increments
 from xocean_ml.smoothing.smooth import plan, smooth
 from xocean_ml.smoothing.smoother import Smoother
+from xocean_ml.smoothing.tcn import TCNSmoother
 
-__all__ = ["Dong", "Smoother", "increments", "plan", "smooth"]
+__all__ = ["Dong", "Smoother", "TCNSmoother", "increments", "plan", "smooth"]

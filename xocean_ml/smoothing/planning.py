@@ -48,7 +48,7 @@ def _row(ready: Ready, variable: Variable) -> tuple[dict[str, Any], list[str]]:
         " a task, and 0.1 GB of work space",
         "device": job.device,
     }
-    notes = []
+    notes = [f"outside the training domain: {each}" for each in variable.beyond]
     if way.rechunk:
         notes.append("time is rechunked to one chunk: this closure needs whole series")
     if way.two_phase:

@@ -16,7 +16,8 @@ from xocean_ml import fields as cf
 from xocean_ml import grid, metadata, persist, units
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, XOceanError, raise_all
 from xocean_ml.kernels.closure import Running, Windows
-from xocean_ml.smoothing.dong import Dong, days_of
+from xocean_ml.smoothing.domain import outside
+from xocean_ml.smoothing.dong import days_of
 from xocean_ml.smoothing.inputs import (
     Over,
     Spread,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Mode", "Ready", "Variable", "prepare"]
 
 Mode = Literal["increment", "state"]
+
+DEFAULT = "dong"
+"""The model that `smooth` takes if none is named."""
 
 _STATES = {
     "temperature_increment": "sea_water_temperature",
@@ -61,6 +65,8 @@ class Variable:
         What the tasks share.
     attrs : dict
         Attributes of the result.
+    beyond : tuple of str
+        What lies outside the model's training domain.
     """
 
     found: cf.Found
@@ -69,6 +75,7 @@ class Variable:
     extras: dict[str, xr.DataArray]
     job: Job
     attrs: dict[str, Any]
+    beyond: tuple[str, ...] = ()
 
     def lazy(self) -> tuple[da.Array, list[da.Array]]:
         """The inputs as dask arrays; in-memory ones are cut into tiles."""
@@ -241,11 +248,12 @@ def _model(model: Any, options: Mapping[str, Any]) -> tuple[Smoother, str | None
     origin = None
     if model is None:
         warnings.warn(
-            'no learned smoother is packaged yet: model=None takes "dong"; say so to be silent',
+            f'model=None takes "{DEFAULT}" until the learned smoother, "tcn", has met all its '
+            "bars; name a model to be silent",
             stacklevel=5,
         )
-        model = Dong()
-    elif isinstance(model, (str, os.PathLike)):
+        model = DEFAULT
+    if isinstance(model, (str, os.PathLike)):
         origin = os.fspath(model)
         model = persist.load(model)
     if not isinstance(model, Smoother):
@@ -323,6 +331,12 @@ def _variable(seen: xr.Dataset, found: cf.Found, model: Smoother, asked: _Asked)
         extras["spread"] = kept.values
     for wanted, values in beside(seen, found, increments, model.wants).items():
         extras[wanted] = values
+    beyond = outside(model.spec, steps, extras.get("depth"))
+    if beyond:
+        warnings.warn(
+            f"{name} lies outside what {model.spec.name!r} was trained on: {'; '.join(beyond)}",
+            stacklevel=5,
+        )
     target, attrs, state, dtype = _result(seen, found, asked, increments, extras, spec_units)
     job = Job(
         name=name,
@@ -345,7 +359,7 @@ def _variable(seen: xr.Dataset, found: cf.Found, model: Smoother, asked: _Asked)
         dtype=dtype,
         device=_device(asked.device, increments),
     )
-    return Variable(found, target, increments, extras, job, attrs)
+    return Variable(found, target, increments, extras, job, attrs, tuple(beyond))
 
 
 def _spread(

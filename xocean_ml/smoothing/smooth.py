@@ -42,7 +42,9 @@ def smooth(
         (depth, latitude, longitude, cells, realization), found by their CF names; in units of a
         step (K) or rates (K s-1); numpy, dask or cupy; pint-quantified or with ``units``.
     model : model, path, URL or name, optional
-        ``"dong"`` is the smoother of Dong et al. (2021), and at present the default.
+        ``"dong"`` is the smoother of Dong et al. (2021), and at present the default; ``"tcn"``
+        the learned one, a gated network trained on twins, which wants depth and takes spread
+        and counts of observations where it finds them.
     also : sequence of Dataset, optional
         Where else to look for spread, analysis or cell sizes.
     fields : mapping of str to str, optional

@@ -1,0 +1,121 @@
+"""What the gated TCN sees of a series: numbers without units, the same for any model and step.
+
+Every column and level is scaled by the root mean square of its own increments, so that weights
+carry over between models, units and time steps. Scales of the bank are in days.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from xocean_ml.kernels.bank import SCALES, averages
+from xocean_ml.networks.tcn import POOL
+
+__all__ = ["BANK", "CONDITION", "CONTEXT", "Surroundings", "surroundings"]
+
+SEEN = (0, 2, 4, 6, 8)
+"""Scales of the bank at which the surroundings are looked at."""
+
+COUNTED = (2, 5, 7)
+
+BANK = 2 * len(SCALES)
+CONTEXT = 3 * 2 * len(SEEN) + len(COUNTED) + 2
+CONDITION = 5
+MONTH = 30.0
+
+
+class Surroundings(NamedTuple):
+    """A batch of series as the network takes it (float32).
+
+    Attributes
+    ----------
+    context : array, (columns, CONTEXT, time / POOL)
+    bank : array, (columns, BANK, time)
+        Averages of the increments as amounts of a step, in units of `scale`.
+    condition : array, (columns, CONDITION)
+    scale : array, (columns,)
+        Root mean square of the increments.
+    """
+
+    context: np.ndarray
+    bank: np.ndarray
+    condition: np.ndarray
+    scale: np.ndarray
+
+
+def surroundings(
+    amounts: np.ndarray,
+    days: np.ndarray,
+    length: np.ndarray,
+    depth: np.ndarray,
+    spread: np.ndarray | None = None,
+    counts: np.ndarray | None = None,
+) -> Surroundings:
+    """See series as the network does.
+
+    Parameters
+    ----------
+    amounts : array, (time, columns)
+        Increments as amounts, 0 where missing.
+    days, length : array, (time,)
+        Days since the first step, and length of each step in days.
+    depth : array, (columns,)
+        m, positive down.
+    spread : array, (time, columns), optional
+        Ensemble spread of the increments, as amounts.
+    counts : array, (time, columns), optional
+        Number of observations.
+    """
+    steps, columns = amounts.shape
+    scale = np.sqrt((amounts**2).mean(axis=0))
+    scale = np.where(scale > 0, scale, 1.0)
+    x = amounts / scale
+    made = (amounts != 0).astype(np.float64)
+
+    def around(values: np.ndarray, scales: tuple[int, ...] = SEEN) -> np.ndarray:
+        return averages(values, days, length, SCALES[list(scales)], POOL) * MONTH
+
+    # Averages per month of: whether an increment was made, spread squared, increment squared.
+    density, square = around(made * (length[:, None] / MONTH)), around(x**2)
+    given = np.zeros_like(square)
+    local = np.zeros(density.shape[2:], np.float32)
+    known = np.zeros(columns) if spread is None else (spread > 0).any(axis=0).astype(float)
+    if spread is not None:
+        ratio = spread / scale
+        given = known * np.log(around(ratio**2) + 1e-4)
+        local = known * np.log(np.sqrt(_pool(ratio**2)) + 1e-2)
+    number = np.zeros((len(COUNTED), *local.shape))
+    if counts is not None:
+        number = np.log(around(counts, COUNTED).sum(axis=1) + 1e-2)
+    seen = [np.log(density + 1e-3), given, np.log(square + 1e-4)]
+    context = [each.reshape(-1, *local.shape) for each in seen]
+    context += [number, local[None], _pool(made)[None]]
+    rate = density[2].sum(axis=0).mean(axis=0)
+    condition = np.stack(
+        [
+            np.log(np.maximum(depth, 1.0) / 500.0),
+            np.full_like(depth, np.log(length.mean() / MONTH)),
+            np.log(rate + 1e-3),
+            known,
+            np.full_like(depth, float(counts is not None)),
+        ],
+        axis=1,
+    )
+    bank = averages(x, days, length)
+    amount = bank * length[:, None].astype(np.float32)
+    together = np.concatenate(context).astype(np.float32)
+    return Surroundings(
+        np.ascontiguousarray(together.transpose(2, 0, 1)),
+        np.ascontiguousarray(amount.reshape(BANK, steps, -1).transpose(2, 0, 1)),
+        condition.astype(np.float32),
+        scale,
+    )
+
+
+def _pool(values: np.ndarray) -> np.ndarray:
+    """Means over `POOL` steps, (time / POOL, columns)."""
+    first = np.arange(0, len(values), POOL)
+    count = np.diff(np.append(first, len(values)))
+    return np.add.reduceat(values, first, axis=0) / count[:, None]

@@ -1,0 +1,218 @@
+"""Training of the packaged gated TCN on twins: ``python -m xocean_ml.smoothing.train``.
+
+Twins of the family "train" (other seeds and time steps), selection on the family "select"; the
+families "test*" are never looked at. The network is trained towards optimum A, the expectation of
+the true increment given the same increments, rather than towards the truth itself: the two have
+the same minimiser, and the noise of the truth about its expectation is gone from the gradients.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+
+from xocean_ml import grid, simulate
+from xocean_ml.networks.tcn import GatedTCN
+from xocean_ml.smoothing.surroundings import BANK, CONDITION, CONTEXT, surroundings
+from xocean_ml.smoothing.tcn import TCNSmoother
+from xocean_ml.training import Schedule, fit, generator, seeded
+
+__all__ = ["World", "main", "train", "world"]
+
+SIZE = {"channels": 32, "blocks": 4}
+SCHEDULE = Schedule(
+    steps=9000, rate=4e-3, warmup=100, batch=48, check_every=200, patience=20, seed=0
+)
+RICH = 0.3
+"""Observations a month at which the gate is to be half open."""
+GIVEN, NUMBER, LOCAL = slice(10, 20), slice(30, 33), 33
+"""Where the context holds what spread and counts tell; 0 where they are not given."""
+
+
+class World(NamedTuple):
+    """A twin as the network sees it, (series, ...), in units of each series' scale."""
+
+    context: torch.Tensor
+    bank: torch.Tensor
+    condition: torch.Tensor
+    best: torch.Tensor
+    truth: torch.Tensor
+    error: torch.Tensor
+    scale: np.ndarray
+    depth: np.ndarray
+
+
+def world(ds: xr.Dataset) -> World:
+    """A twin of `xocean_ml.simulate.increments` as tensors."""
+    axis = grid.time_axis(ds)
+    depth = np.broadcast_to(ds.depth.values[:, None], ds.temperature_increment.shape[1:]).ravel()
+
+    def flat(name: str) -> np.ndarray:
+        return ds[name].values.astype(np.float64).reshape(len(axis), -1)
+
+    live = np.flatnonzero((flat("temperature_increment") != 0).sum(axis=0) > 2)
+    names = ("temperature_increment", "temperature_increment_spread", "number_of_observations")
+    amounts, spread, counts = (flat(name)[:, live] for name in names)
+    seen = surroundings(amounts, axis.days, axis.step_days, depth[live], spread, counts)
+    best, truth = ((flat(n)[:, live] / seen.scale).T for n in ("optimum_a", "true_increment"))
+    error = np.sqrt(((best - truth) ** 2).mean(axis=1))
+    arrays = (seen.context, seen.bank, seen.condition, best, truth, error)
+    as_float = [torch.from_numpy(np.ascontiguousarray(each, np.float32)) for each in arrays]
+    context, bank, condition, best, truth, error = as_float
+    return World(context, bank, condition, best, truth, error, seen.scale, depth[live])
+
+
+KINDS: tuple[dict[str, Any], ...] = (
+    *({},) * 6,
+    {"step": "10D", "years": (1950, 1985)},
+    {"step": "10D", "years": (1990, 2019)},
+    {"step": "5D", "years": (1995, 2012)},
+    {"step": "QS"},
+)
+"""Worlds of training, each with a seed of its own: mostly monthly centuries, and other steps."""
+
+
+def train(
+    columns: int = 60, schedule: Schedule | None = None, progress: bool | None = None
+) -> TCNSmoother:
+    """Train the smoother; some ten minutes on 2 cores.
+
+    Parameters
+    ----------
+    columns : int
+        Water columns in each world.
+    schedule : Schedule, optional
+        Steps, rate, batch, seed, checkpoint.
+    progress : bool, optional
+        Show a bar.
+    """
+    schedule = schedule or SCHEDULE
+    seed = schedule.seed
+    worlds = [
+        world(simulate.increments("train", columns=columns, seed=seed + number, **kind))
+        for number, kind in enumerate(KINDS)
+    ]
+    select = world(simulate.increments("select", columns=min(columns, 20), seed=seed))
+    with seeded(seed):
+        network = GatedTCN(CONTEXT, BANK, CONDITION, **SIZE)
+    every = torch.cat([each.context.transpose(1, 2).reshape(-1, CONTEXT) for each in worlds])
+    network.middle.copy_(every.mean(dim=0))
+    network.scale.copy_(every.std(dim=0) + 1e-2)
+
+    def draw(step: int) -> World:
+        rng = generator(seed, step)
+        here = worlds[rng.integers(len(worlds))]
+        some = torch.from_numpy(rng.choice(len(here.error), schedule.batch, replace=False))
+        return _hide(_pick(here, some), rng)
+
+    fitted = fit(
+        network,
+        draw,
+        _loss,
+        schedule=schedule,
+        validate=lambda net: float(np.mean(list(ratios(net, select).values()))),
+        config={"columns": columns, "kinds": [str(kind) for kind in KINDS]},
+        progress=progress,
+    )
+    weights = {name: value.numpy() for name, value in fitted.network.state_dict().items()}
+    return TCNSmoother(weights, {**SIZE, "told": "twins of ocean assimilation", "seed": seed})
+
+
+def _pick(world: World, some: torch.Tensor) -> World:
+    picked = {name: getattr(world, name)[some] for name in World._fields[:6]}
+    return world._replace(**picked)
+
+
+def _hide(world: World, rng: np.random.Generator) -> World:
+    """Some series are seen without spread, or without counts: users may have neither."""
+    context, condition = world.context.clone(), world.condition.clone()
+    without = torch.from_numpy(rng.random(len(context)) < 0.25)
+    context[without, GIVEN] = 0.0
+    context[without, LOCAL] = 0.0
+    condition[without, 3] = 0.0
+    without = torch.from_numpy(rng.random(len(context)) < 0.5)
+    context[without, NUMBER] = 0.0
+    condition[without, 4] = 0.0
+    return world._replace(context=context, condition=condition)
+
+
+def _loss(network: GatedTCN, batch: World) -> torch.Tensor:
+    answer, gate, error, light = network(batch.context, batch.bank, batch.condition)
+    scale = batch.error[:, None]
+    missed = ((answer - batch.best) / scale).square().clamp(max=100.0).mean()
+    # The gate is to say where observations are sparse, and the light average to serve elsewhere.
+    open_ = _sparse(batch)
+    closed = torch.nn.functional.binary_cross_entropy(gate, open_)
+    served = ((1 - open_) * ((light - batch.best) / scale).square().clamp(max=100.0)).mean()
+    # What the answer misses of the truth, as a Gaussian: the error it gives for itself.
+    off = (answer.detach() - batch.truth).square() * torch.exp(-2 * error)
+    honest = (0.5 * off.clamp(max=100.0) + error).mean()
+    return missed + 0.05 * closed + 0.2 * served + 0.05 * honest
+
+
+def _sparse(batch: World) -> torch.Tensor:
+    """How sparsely a step is observed, 0 to 1, from counts, or where increments were made."""
+    counted = batch.context[:, NUMBER.start + 1]
+    made = torch.log(batch.context[:, 4:6].sub(0).exp().sum(dim=1) + 1e-3)
+    known = batch.condition[:, 4:5] > 0
+    density = torch.where(known, counted, made)
+    whole = torch.nn.functional.interpolate(
+        density[:, None], size=batch.best.shape[-1], mode="linear", align_corners=False
+    )[:, 0]
+    return torch.sigmoid(np.log(RICH) - whole)
+
+
+BANDS = {"0-20": (0, 20), "20-300": (20, 300), "300-800": (300, 800), "800-2000": (800, 2000)}
+
+
+def ratios(network: GatedTCN, seen: World) -> dict[str, float]:
+    """Error over optimum A's in each band, pooled in K as the scores pool it."""
+    with torch.inference_mode():
+        answer = torch.cat(
+            [
+                network(*(each[i : i + 64] for each in seen[:3]))[0]
+                for i in range(0, len(seen.error), 64)
+            ]
+        )
+    scale = torch.from_numpy(seen.scale.astype(np.float32))[:, None]
+    found = {}
+    for name, (low, high) in BANDS.items():
+        here = torch.from_numpy((seen.depth >= low) & (seen.depth < high))
+        error, best = (
+            ((each - seen.truth) * scale)[here].square().mean().sqrt()
+            for each in (answer, seen.best)
+        )
+        found[name] = float(error / best)
+    return found
+
+
+def main() -> None:
+    """Train and write the packaged weights."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    weights = Path(__file__).parents[1] / "weights" / "tcn.safetensors"
+    parser.add_argument("--output", type=Path, default=weights)
+    parser.add_argument("--columns", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=SCHEDULE.steps)
+    parser.add_argument("--checkpoint", type=Path, default=None)
+    options = parser.parse_args()
+    start = time.perf_counter()
+    schedule = replace(SCHEDULE, steps=options.steps, checkpoint=options.checkpoint)
+    model = train(options.columns, schedule, progress=True)
+    options.output.parent.mkdir(exist_ok=True)
+    model.save(options.output)
+    print(f"{time.perf_counter() - start:.0f} s; {options.output.stat().st_size / 1e3:.0f} kB")
+    select = world(simulate.increments("select", columns=20, seed=100))
+    print("error over optimum A's on twins of the family select:")
+    for name, ratio in ratios(model.network, select).items():
+        print(f"  {name:>9} m  {ratio:.3f}")
+
+
+if __name__ == "__main__":
+    main()
