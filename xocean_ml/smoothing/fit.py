@@ -32,6 +32,7 @@ import xarray as xr
 from xocean_ml import chunked
 from xocean_ml.device import to_numpy
 from xocean_ml.smoothing.dong import Dong
+from xocean_ml.smoothing.smoother import Smoother
 from xocean_ml.smoothing.tiles import Job
 
 __all__ = ["best_decay", "fit", "fitted_decay"]
@@ -50,7 +51,7 @@ def fit(
     fields: Any = None,
     also: Sequence[xr.Dataset] = (),
     **options: Any,
-) -> Dong:
+) -> Smoother:
     """Fit a smoother to increments; this computes.
 
     Parameters
@@ -58,7 +59,8 @@ def fit(
     ds : Dataset
         As for `xocean_ml.smooth`.
     kind : str
-        ``"dong"``, whose decay time is fitted.
+        ``"dong"``, whose decay time is fitted; or ``"statespace"``, a slow model error, a fast one
+        and the assimilation's gain for each level, fitted by maximum likelihood.
     fields, also
         As for `xocean_ml.smooth`.
     **options
@@ -66,8 +68,8 @@ def fit(
 
     Returns
     -------
-    Dong
-        With ``decay_days`` fitted; ``.save(path)`` keeps it.
+    Smoother
+        Fitted; ``.save(path)`` keeps it.
 
     Raises
     ------
@@ -78,11 +80,17 @@ def fit(
     --------
     >>> from xocean_ml.simulate import increments
     >>> twin = increments("test_inside", columns=2, years=(1990, 2010))
-    >>> 30 < fit(twin).decay_days < 3000
-    True
+    >>> fit(twin)
+    Dong(decay ... days)
     """
+    if kind == "statespace":
+        if options:
+            raise TypeError(f"kind={kind!r} does not take {', '.join(sorted(options))}")
+        from xocean_ml.smoothing.own import fit_statespace
+
+        return fit_statespace(ds, fields=fields, also=also)
     if kind != "dong":
-        raise ValueError(f'kind={kind!r} is not known; known: "dong"')
+        raise ValueError(f'kind={kind!r} is not known; known: "dong", "statespace"')
     from xocean_ml.smoothing.prepare import prepare
 
     ready = prepare(ds, "dong", {**options, "decay": "fit"}, fields=fields, also=also)

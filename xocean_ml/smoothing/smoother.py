@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 from xocean_ml.persist import Model
 from xocean_ml.smoothing.steps import Steps
@@ -55,10 +55,13 @@ class Smoother(Model, Protocol):
         Whether blocks of time hand a carry from the future to the past; else time is made whole.
     """
 
-    options: tuple[str, ...]
-    wants: tuple[str, ...]
-    gives: tuple[str, ...]
-    carries: bool
+    options: ClassVar[tuple[str, ...]]
+    gives: ClassVar[tuple[str, ...]]
+    carries: ClassVar[bool]
+
+    @property
+    def wants(self) -> tuple[str, ...]:
+        """What it takes beside the increments."""
 
     @property
     def needs_fit(self) -> bool:

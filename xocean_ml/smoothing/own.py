@@ -1,0 +1,228 @@
+"""A smoother of one's own: a state space fitted to the user's increments, without a truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import xarray as xr
+
+from xocean_ml import persist
+from xocean_ml.device import namespace, to_numpy
+from xocean_ml.errors import GridError
+from xocean_ml.smoothing.smoother import Prediction
+from xocean_ml.smoothing.statespace import StateSpace
+from xocean_ml.smoothing.statespace import fit as fit_laws
+from xocean_ml.smoothing.steps import Steps
+from xocean_ml.spec import FieldSpec, Spec
+
+if TYPE_CHECKING:
+    from xocean_ml.smoothing.tiles import Columns
+
+__all__ = ["StateSpaceSmoother", "fit_statespace"]
+
+_FIELDS = (
+    FieldSpec("temperature_increment", "difference", "K", required=False),
+    FieldSpec("salinity_increment", "difference", "1e-3", required=False),
+)
+_ARRAYS = ("law", "size", "rate", "error", "loose", "slow", "free")
+YEAR = 365.25
+COLUMNS = 60
+"""Most columns of a level that a fit reads, evenly spaced."""
+
+
+@persist.register("statespace")
+@dataclass(frozen=True, eq=False)
+class StateSpaceSmoother:
+    """Model of the fitted state space; made by ``ds.ml_smooth.fit("statespace")``.
+
+    Parameters
+    ----------
+    laws : StateSpace or None
+        One law for each level.
+    depth : array, (levels,)
+        Depth of each level, m; a cell takes the law of the nearest. Empty without depth.
+    given : tuple of str
+        What it was fitted with beside increments: "spread", "counts".
+    """
+
+    laws: StateSpace | None
+    depth: np.ndarray
+    given: tuple[str, ...]
+
+    options: ClassVar[tuple[str, ...]] = ()
+    gives: ClassVar[tuple[str, ...]] = ("spread",)
+    carries: ClassVar[bool] = False
+
+    @property
+    def needs_fit(self) -> bool:
+        """It is fitted already."""
+        return False
+
+    @property
+    def wants(self) -> tuple[str, ...]:
+        """What it was fitted with, and depth if there was more than one level."""
+        return (*self.given, "depth") if len(self.depth) > 1 else self.given
+
+    @property
+    def spec(self) -> Spec:
+        """Reads and writes increments."""
+        return Spec("statespace", _FIELDS, _FIELDS, whole=("T",), config={"given": self.given})
+
+    @classmethod
+    def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> StateSpaceSmoother:
+        """Rebuild from a spec and laws."""
+        laws = StateSpace(*(tensors.get(name) for name in _ARRAYS))  # type: ignore[arg-type]
+        return cls(laws, tensors["depth"], tuple(spec.config["given"]))
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """Laws by name."""
+        laws = {name: getattr(self.laws, name, None) for name in _ARRAYS}
+        return {"depth": self.depth} | {n: v for n, v in laws.items() if v is not None}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file (safetensors)."""
+        persist.save(self, path)
+
+    def with_options(self, **options: Any) -> StateSpaceSmoother:
+        """There are none."""
+        return self
+
+    def settled(self, *, state: bool) -> StateSpaceSmoother:
+        """Nothing depends on the kind of call."""
+        return self
+
+    def smooth(self, now: Columns, steps: Steps, part: slice, inflow: Any = None) -> Prediction:
+        """Smooth whole series; see `Smoother.smooth`."""
+        if self.laws is None:
+            raise ValueError('not fitted: use ds.ml_smooth.fit("statespace")')
+        self._fits(now, steps)
+        xp, shape = namespace(now.amounts), now.amounts.shape
+        series = np.where(to_numpy(now.valid), to_numpy(now.amounts), np.nan)
+        wide = {n: _flat(v, shape) for n, v in now.given.items()}
+        smoothed = self.laws.smooth(
+            series.reshape(shape[0], -1),
+            steps.length / YEAR,
+            self._level(wide),
+            counts=wide.get("counts"),
+            spread=wide.get("spread"),
+        )
+        mean, error = (
+            xp.asarray(np.nan_to_num(each).reshape(shape))
+            for each in (smoothed.mean, smoothed.deviation)
+        )
+        return Prediction(mean, (mean - now.amounts).cumsum(axis=0), spread=error)
+
+    def _fits(self, now: Columns, steps: Steps) -> None:
+        missing = [name for name in self.given if name not in now.given]
+        if missing:
+            raise GridError(f"this smoother was fitted with {', '.join(missing)}, not found here")
+        rate = self.laws.rate if self.laws is not None else None
+        if rate is not None and rate.shape[1] != len(steps):
+            raise GridError(
+                f"this smoother was fitted to {rate.shape[1]} steps, here are {len(steps)}: fit "
+                "it to this record, or give counts of observations"
+            )
+
+    def _level(self, wide: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        if len(self.depth) < 2:
+            return None
+        apart = np.log1p(wide["depth"][0])[:, None] - np.log1p(self.depth)
+        return np.abs(apart).argmin(axis=1)
+
+    def __repr__(self) -> str:
+        told = ", ".join(("increments", *self.given))
+        return f"StateSpace({max(1, len(self.depth))} levels, fitted to {told})"
+
+    def _repr_html_(self) -> str:
+        return f"<b>State-space smoother</b><br>{self!r}"
+
+
+def fit_statespace(
+    ds: xr.Dataset, *, fields: Any = None, also: Sequence[xr.Dataset] = ()
+) -> StateSpaceSmoother:
+    """Fit a state space to increments by maximum likelihood; this computes.
+
+    Parameters
+    ----------
+    ds : Dataset
+        With increments of one field; spread and counts of observations are used where found.
+    fields, also
+        As for `xocean_ml.smooth`.
+    """
+    from xocean_ml.smoothing.prepare import prepare
+
+    blank = StateSpaceSmoother(None, np.zeros(0), ("spread", "counts"))
+    ready = prepare(ds, blank, {}, fields=fields, also=also, conserve=None)
+    if len(ready.variables) > 1:
+        names = [str(each.increments.name) for each in ready.variables]
+        raise ValueError(f"a state space is fitted to one field at a time: drop one of {names}")
+    (variable,) = ready.variables
+    job = variable.job
+    cut, level = _thinned(variable)
+    amount = job.factor * job.steps.amount[:, None]
+    series = _series(variable.increments, cut, job.time) * amount
+    found = {
+        name: _series(variable.extras[name], cut, job.time)
+        for name in ("spread", "counts")
+        if name in variable.extras
+    }
+    if "spread" in found:
+        found["spread"] = found["spread"] * (job.spread_factor * job.steps.amount[:, None])
+    wide: dict[str, Any] = {n: np.broadcast_to(v, series.shape) for n, v in found.items()}
+    depth, groups = level if level is not None else (np.zeros(0), None)
+    laws = fit_laws(series, job.steps.length / YEAR, groups, **wide)
+    return StateSpaceSmoother(laws, depth, tuple(found))
+
+
+def _thinned(variable: Any) -> tuple[tuple[slice, ...], tuple[np.ndarray, np.ndarray] | None]:
+    """Slices that leave few columns, and each remaining cell's level if there are levels."""
+    from xocean_ml import grid
+
+    increments = variable.increments
+    vertical = grid.axes(increments).get("Z")
+    dims = increments.dims
+    cut = [slice(None)] * len(dims)
+    cells = 1
+    for axis, dim in enumerate(dims):
+        if axis != variable.job.time and dim != vertical:
+            cells *= increments.sizes[dim]
+    for axis, dim in enumerate(dims):
+        if axis == variable.job.time or dim == vertical or cells <= COLUMNS:
+            continue
+        size = increments.sizes[dim]
+        stride = min(size, -(-cells // COLUMNS))
+        cut[axis] = slice(stride // 2, None, stride)
+        cells = cells // size * len(range(stride // 2, size, stride))
+    if vertical not in dims or increments.sizes[vertical] < 2:
+        return tuple(cut), None
+    depth = grid.depth(increments)
+    if depth.ndim != 1:
+        raise GridError(f"levels at depths that vary ({depth.dims}) are not fitted; give one depth")
+    shape = [
+        len(range(*part.indices(size))) for part, size in zip(cut, increments.shape, strict=True)
+    ]
+    order = np.moveaxis(
+        np.broadcast_to(_along(dims.index(vertical), shape), shape), variable.job.time, 0
+    )
+    return tuple(cut), (np.asarray(depth.values, float), order[0].ravel())
+
+
+def _along(axis: int, shape: Sequence[int]) -> np.ndarray:
+    return np.arange(shape[axis]).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+
+
+def _series(values: xr.DataArray, cut: tuple[slice, ...], time: int) -> np.ndarray:
+    """(time, cell) in float64; this computes, but only the cells that are kept."""
+    kept = tuple(slice(None) if n == 1 else part for n, part in zip(values.shape, cut, strict=True))
+    found = np.moveaxis(np.asarray(values[kept].values, np.float64), time, 0)
+    return found.reshape(found.shape[0], -1)
+
+
+def _flat(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    values = to_numpy(values)
+    full = np.broadcast_to(values, (values.shape[0], *shape[1:]))
+    return full.reshape(values.shape[0], -1)
