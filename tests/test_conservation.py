@@ -243,3 +243,27 @@ def test_closing_makes_no_steps_at_the_edges_of_windows(twin, decay):
     lost = (twin["temperature_increment"] - free).groupby(windows).mean()
     if decay == "730D":
         assert at_edges(free + lost.isel(window=windows)) > 1.3 * at_edges(free)
+
+
+@pytest.mark.parametrize(("dtype", "bar"), [("f4", 1e-7), ("f8", 1e-13)])
+@pytest.mark.parametrize("over", ["cell", "column"])
+@pytest.mark.parametrize("chunks", [None, {"time": 1}], ids=str)
+def test_a_window_that_holds_next_to_nothing_keeps_it(dtype, bar, over, chunks):
+    """One small increment among the smoothed values of large ones: their rounding is taken up."""
+    values = np.random.default_rng(0).normal(size=(180, 3, 40))
+    values[60:120] = 0.0
+    values[90] = 1e-4
+    attrs = {"units": "K"}
+    attrs["standard_name"] = "change_over_time_in_sea_water_potential_temperature"
+    time = xr.date_range("2000-01-01", periods=180, freq="MS")
+    depth = ("depth", [5.0, 15.0, 25.0], {"units": "m", "positive": "down"})
+    ds = xr.Dataset(
+        {"dT": (("time", "depth", "cell"), values.astype(dtype), attrs)},
+        {"time": time, "depth": depth},
+    )
+    out = (ds if chunks is None else ds.chunk(chunks)).ml_smooth(
+        "dong", decay="365D", conserve_over=over
+    )
+    raw, got = (each.dT.values[60:120].astype(np.longdouble) for each in (ds, out.compute()))
+    axes = (0, 1) if over == "column" else (0,)
+    assert (np.abs((raw - got).sum(axes)) <= bar * np.abs(raw).sum(axes)).all()

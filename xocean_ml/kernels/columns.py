@@ -15,7 +15,7 @@ import numpy as np
 
 from xocean_ml.device import namespace, native
 
-__all__ = ["amounts", "backward", "corrected", "steady", "window_sums"]
+__all__ = ["amounts", "backward", "corrected", "settle", "steady", "window_sums"]
 
 
 def amounts(values: Any, scale: Any) -> tuple[Any, Any, bool]:
@@ -154,6 +154,50 @@ def corrected(smoothed: Any, per: Any, extra: Any, share: Any, valid: Any, out: 
     out[...] = xp.where(valid, result, xp.nan)
 
 
+def settle(
+    out: Any, amounts: Any, valid: Any, weights: Any, units: Any, segments: np.ndarray
+) -> None:
+    """Give what rounding took from the sum of a window to its smallest value.
+
+    Smoothed values may be a thousand times the raw ones of a window that is barely observed, and
+    so is their rounding; the smallest value is written finely enough to take it up.
+
+    Parameters
+    ----------
+    out : array, (time, reduced, kept)
+        Is changed.
+    amounts : array, (time, reduced, kept)
+        Raw amounts, whose weighted sums are to be kept.
+    valid : array of bool, (time, reduced, kept)
+        Where there is a value.
+    weights : array, (time or 1, reduced, kept), broadcast where need be
+        Weights of the sum.
+    units : array, (time,)
+        What turns `out` into an amount.
+    segments : array of int, (time,)
+        Window of each step, ascending; -1 for one that is not settled.
+    """
+    xp = namespace(out)
+    weights = xp.broadcast_to(weights, (weights.shape[0], *out.shape[1:]))
+    if xp is np:
+        _compiled("settle")(out, amounts, valid, weights, units, segments)
+        return
+    units = xp.asarray(units)[:, None, None]
+    for window in np.unique(segments[segments >= 0]):
+        at = np.flatnonzero(segments == window)
+        part = slice(int(at[0]), int(at[-1]) + 1)
+        cells = weights if weights.shape[0] == 1 else weights[part]
+        now = xp.where(valid[part], out[part], 0.0).astype(np.float64)
+        lack = ((amounts[part] - now * units[part]) * cells).sum(axis=(0, 1))
+        size = xp.where(valid[part] & (cells > 0), xp.abs(now), np.inf)
+        flat = size.reshape(-1, size.shape[2])
+        least = flat.argmin(axis=0)
+        k = xp.flatnonzero(xp.isfinite(flat.min(axis=0)))
+        t, r = xp.unravel_index(least[k], size.shape[:2])
+        lever = xp.broadcast_to(cells * units[part], size.shape)
+        out[part][t, r, k] = (now[t, r, k] + lack[k] / lever[t, r, k]).astype(out.dtype)
+
+
 @cache
 def _compiled(name: str) -> Callable[..., Any]:
     import numba
@@ -220,10 +264,54 @@ def _corrected(
                 out[t, r, k] = x if valid[t, r, k] else np.nan
 
 
+def _settle(out: Any, amounts: Any, valid: Any, weights: Any, units: Any, segments: Any) -> None:
+    steps, reduced, kept = out.shape
+    moving = weights.shape[0] > 1
+    total, rest = np.zeros(kept), np.zeros(kept)
+    least, at_t, at_r = np.empty(kept), np.empty(kept, np.int64), np.empty(kept, np.int64)
+    start = 0
+    while start < steps:
+        stop = start
+        while stop < steps and segments[stop] == segments[start]:
+            stop += 1
+        if segments[start] >= 0:
+            total[:] = 0.0
+            rest[:] = 0.0
+            least[:] = np.inf
+            for t in range(start, stop):
+                front = t if moving else 0
+                for r in range(reduced):
+                    for k in range(kept):
+                        w = weights[front, r, k]
+                        if not valid[t, r, k] or not w > 0.0:
+                            continue
+                        x = np.float64(out[t, r, k])
+                        # Neumaier's sum: the rounding of sums must not be taken for that of values.
+                        for term in (amounts[t, r, k] * w, -x * units[t] * w):
+                            new = total[k] + term
+                            if abs(total[k]) >= abs(term):
+                                rest[k] += (total[k] - new) + term
+                            else:
+                                rest[k] += (term - new) + total[k]
+                            total[k] = new
+                        if abs(x) < least[k]:
+                            least[k] = abs(x)
+                            at_t[k] = t
+                            at_r[k] = r
+            for k in range(kept):
+                if least[k] < np.inf:
+                    t, r = at_t[k], at_r[k]
+                    w = weights[t if moving else 0, r, k]
+                    x = np.float64(out[t, r, k])
+                    out[t, r, k] = x + (total[k] + rest[k]) / (units[t] * w)
+        start = stop
+
+
 _LOOPS: dict[str, Callable[..., Any]] = {
     "amounts": _amounts,
     "backward": _backward,
     "window_sums": _window_sums,
+    "settle": _settle,
     "steady": _steady,
     "corrected": _corrected,
 }

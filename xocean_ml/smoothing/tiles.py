@@ -208,6 +208,15 @@ class Block:
         return self.xp.asarray(self.job.steps.amount[self.part])
 
     @cached_property
+    def windows(self) -> np.ndarray:
+        """Window of each step of the block, -1 where the block does not hold all of it."""
+        assert isinstance(self.job.closure, Windows)
+        segments = self.job.closure.segments
+        here = segments[self.part]
+        whole = np.bincount(here, minlength=segments[-1] + 1) == np.bincount(segments)
+        return np.where(whole[here], here, -1)
+
+    @cached_property
     def operator(self) -> Any:
         """Matrix of the closure for complete columns, for all steps, (time, windows)."""
         assert isinstance(self.job.closure, Windows)
@@ -273,6 +282,8 @@ class Block:
         share = xp.broadcast_to(now.share, out.shape[1:])
         if job.state is None:
             columns.corrected(found.smoothed, units, eps, share / job.factor, now.valid, out)
+            if isinstance(job.closure, Windows) and not job.exact:
+                columns.settle(out, now.amounts, now.valid, now.weights, units, self.windows)
             return
         gain = past
         if eps is not None and past is None:
