@@ -39,9 +39,9 @@ import numpy as np
 from xocean_ml import persist
 from xocean_ml.device import namespace
 from xocean_ml.kernels.columns import backward
-from xocean_ml.smoothing.smoother import Prediction
+from xocean_ml.smoothing.smoother import FIELDS, Prediction
 from xocean_ml.smoothing.steps import Steps
-from xocean_ml.spec import FieldSpec, Spec
+from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
     from xocean_ml.smoothing.tiles import Columns
@@ -49,11 +49,6 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_DECAY", "Dong", "days_of"]
 
 DEFAULT_DECAY = 30.0
-
-_FIELDS = (
-    FieldSpec("temperature_increment", "difference", "K", required=False),
-    FieldSpec("salinity_increment", "difference", "1e-3", required=False),
-)
 
 
 @persist.register("dong")
@@ -93,7 +88,7 @@ class Dong:
     def spec(self) -> Spec:
         """Reads and writes increments of temperature or salinity, or both."""
         config = {"decay_days": self.decay_days, "head": self.head, "tail": self.tail}
-        return Spec("dong", _FIELDS, _FIELDS, whole=("T",), config=config)
+        return Spec("dong", FIELDS, FIELDS, whole=("T",), config=config)
 
     @classmethod
     def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> Dong:

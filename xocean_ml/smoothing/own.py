@@ -13,21 +13,17 @@ import xarray as xr
 from xocean_ml import persist
 from xocean_ml.device import namespace, to_numpy
 from xocean_ml.errors import GridError
-from xocean_ml.smoothing.smoother import Prediction
+from xocean_ml.smoothing.smoother import FIELDS, Prediction, flat
 from xocean_ml.smoothing.statespace import StateSpace
 from xocean_ml.smoothing.statespace import fit as fit_laws
 from xocean_ml.smoothing.steps import Steps
-from xocean_ml.spec import FieldSpec, Spec
+from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
     from xocean_ml.smoothing.tiles import Columns
 
 __all__ = ["StateSpaceSmoother", "fit_statespace"]
 
-_FIELDS = (
-    FieldSpec("temperature_increment", "difference", "K", required=False),
-    FieldSpec("salinity_increment", "difference", "1e-3", required=False),
-)
 _ARRAYS = ("law", "size", "rate", "error", "loose", "slow", "free")
 YEAR = 365.25
 COLUMNS = 60
@@ -70,7 +66,7 @@ class StateSpaceSmoother:
     @property
     def spec(self) -> Spec:
         """Reads and writes increments."""
-        return Spec("statespace", _FIELDS, _FIELDS, whole=("T",), config={"given": self.given})
+        return Spec("statespace", FIELDS, FIELDS, whole=("T",), config={"given": self.given})
 
     @classmethod
     def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> StateSpaceSmoother:
@@ -102,7 +98,7 @@ class StateSpaceSmoother:
         self._fits(now, steps)
         xp, shape = namespace(now.amounts), now.amounts.shape
         series = np.where(to_numpy(now.valid), to_numpy(now.amounts), np.nan)
-        wide = {n: _flat(v, shape) for n, v in now.given.items()}
+        wide = {n: flat(v, shape) for n, v in now.given.items()}
         smoothed = self.laws.smooth(
             series.reshape(shape[0], -1),
             steps.length / YEAR,
@@ -220,9 +216,3 @@ def _series(values: xr.DataArray, cut: tuple[slice, ...], time: int) -> np.ndarr
     kept = tuple(slice(None) if n == 1 else part for n, part in zip(values.shape, cut, strict=True))
     found = np.moveaxis(np.asarray(values[kept].values, np.float64), time, 0)
     return found.reshape(found.shape[0], -1)
-
-
-def _flat(values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    values = to_numpy(values)
-    full = np.broadcast_to(values, (values.shape[0], *shape[1:]))
-    return full.reshape(values.shape[0], -1)

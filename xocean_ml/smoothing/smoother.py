@@ -5,13 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+
+from xocean_ml.device import to_numpy
 from xocean_ml.persist import Model
 from xocean_ml.smoothing.steps import Steps
+from xocean_ml.spec import FieldSpec
 
 if TYPE_CHECKING:
     from xocean_ml.smoothing.tiles import Columns
 
-__all__ = ["Prediction", "Smoother"]
+__all__ = ["FIELDS", "Prediction", "Smoother", "flat"]
+
+FIELDS = (
+    FieldSpec("temperature_increment", "difference", "K", required=False),
+    FieldSpec("salinity_increment", "difference", "1e-3", required=False),
+)
+"""What the smoothers here read and write: either increment, or both."""
 
 
 @dataclass(frozen=True)
@@ -87,3 +97,10 @@ class Smoother(Model, Protocol):
         inflow : array, (reduced, kept), optional
             What comes from the part after this one; None at the end of the record.
         """
+
+
+def flat(values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """(time, reduced, kept) as (time, columns) on the CPU; one step stays one."""
+    values = to_numpy(values)
+    full = np.broadcast_to(values, (values.shape[0], *shape[1:]))
+    return full.reshape(values.shape[0], -1)

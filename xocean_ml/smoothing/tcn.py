@@ -12,9 +12,9 @@ import numpy as np
 
 from xocean_ml import persist
 from xocean_ml.device import is_cuda, namespace, to_numpy, to_torch
-from xocean_ml.smoothing.smoother import Prediction
+from xocean_ml.smoothing.smoother import FIELDS, Prediction, flat
 from xocean_ml.smoothing.steps import Steps
-from xocean_ml.spec import FieldSpec, Spec
+from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
     from xocean_ml.networks.tcn import GatedTCN
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TCNSmoother"]
 
-_FIELDS = (
-    FieldSpec("temperature_increment", "difference", "K", required=False),
-    FieldSpec("salinity_increment", "difference", "1e-3", required=False),
-)
 DOMAIN = {"length of step, days": (4.0, 95.0), "depth, m": (0.0, 4500.0), "years": (15.0, 105.0)}
 """What the twins of training spanned."""
 
@@ -63,7 +59,7 @@ class TCNSmoother:
     @property
     def spec(self) -> Spec:
         """Reads and writes increments; wants spread, counts and depth."""
-        return Spec("tcn", _FIELDS, _FIELDS, whole=("T",), domain=DOMAIN, config=dict(self.config))
+        return Spec("tcn", FIELDS, FIELDS, whole=("T",), domain=DOMAIN, config=dict(self.config))
 
     @classmethod
     def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> TCNSmoother:
@@ -102,15 +98,15 @@ class TCNSmoother:
         """Smooth whole series; see `Smoother.smooth`."""
         xp = namespace(now.amounts)
         shape = now.amounts.shape
-        flat = {name: _flat(values, shape) for name, values in now.given.items()}
-        amounts = _flat(now.amounts, shape)
+        wide = {name: flat(values, shape) for name, values in now.given.items()}
+        amounts = flat(now.amounts, shape)
         found = np.zeros((3, *amounts.shape))
         live = np.flatnonzero((amounts != 0).any(axis=0))
         device = "cuda" if is_cuda(now.amounts) else "cpu"
         batch = BATCH if device == "cpu" else CUDA_BATCH
         for start in range(0, len(live), batch):
             some = live[start : start + batch]
-            pick = {name: values[:, some] for name, values in flat.items()}
+            pick = {name: values[:, some] for name, values in wide.items()}
             found[:, :, some] = self._answer(amounts[:, some], steps, pick, device)
         smoothed, gate, error = (xp.asarray(each.reshape(shape)) for each in found)
         flux = (smoothed - now.amounts).cumsum(axis=0)
@@ -166,13 +162,6 @@ class TCNSmoother:
             f"{count} weights, trained on {self.config.get('told', 'twins')}; reads increments of "
             "temperature and salinity, spread, counts and depth"
         )
-
-
-def _flat(values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """(time, reduced, kept) as (time, columns) on the CPU; one step stays one."""
-    values = to_numpy(values)
-    full = np.broadcast_to(values, (values.shape[0], *shape[1:]))
-    return full.reshape(values.shape[0], -1)
 
 
 def _known(values: np.ndarray | None) -> np.ndarray | None:
