@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xocean_ml.kernels.closure import Running, Windows
+from xocean_ml.kernels.closure import Windows
+from xocean_ml.kernels.lowpass import Running
 
 
 def _case(seed: int, lengths: list[int], columns: int = 3):
@@ -143,17 +144,41 @@ def test_running_mean_keeps_the_total_of_every_column(seed, steps, length, gaps)
     )
 
 
-def test_running_mean_of_a_constant_rate_is_that_rate():
+def test_a_trend_passes_whole():
     days = np.random.default_rng(0).uniform(0.5, 3.0, 50)
-    found = Running(days, 9.0).correct(days[:, None] * 1.7, days[:, None])
-    np.testing.assert_allclose(found, 1.7, rtol=1e-12)
+    middle = np.cumsum(days) - days / 2
+    rate = 1.7 - 0.2 * middle
+    found = Running(days, 9.0).correct((days * rate)[:, None], days[:, None])
+    np.testing.assert_allclose(found[:, 0], rate, rtol=1e-9)
 
 
-def test_running_mean_of_even_steps_is_the_boxcar():
-    days = np.ones(40)
-    values = np.random.default_rng(0).normal(size=(40, 1))
-    found = Running(days, 5.0).correct(values, np.ones((40, 1)))
-    # A boxcar between intervals is a trapezium of steps: whole inside, half of it at the ends.
-    kernel = np.array([0.125, 0.875, 1, 1, 1, 0.875, 0.125]) / 5
-    inside = np.convolve(values[:, 0], kernel, mode="valid")
-    np.testing.assert_allclose(found[3:-3, 0], inside, atol=1e-14)
+def test_the_slow_part_is_the_dense_minimiser():
+    rng = np.random.default_rng(1)
+    days = rng.uniform(0.5, 3.0, 40)
+    weights = days[:, None] * (rng.random((40, 3)) > 0.2)
+    missing = rng.normal(size=(40, 3)) * (weights > 0)
+    found = Running(days, 12.0).correct(missing, weights)
+    between = (days[1:] + days[:-1]) / 2
+    curvature = np.diff(np.diff(np.eye(40), axis=0) / between[:, None], axis=0)
+    stiff = (8.0 / (2 * np.pi)) ** 4 * curvature.T @ (curvature / days[1:-1, None])
+    for column in range(3):
+        slow = np.linalg.solve(np.diag(weights[:, column]) + stiff, missing[:, column])
+        valid = weights[:, column] > 0
+        np.testing.assert_allclose(found[valid, column], slow[valid], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize(("period", "passes"), [(8.0, 0.5), (12.0, 0.835), (30.0, 0.995)])
+def test_how_much_of_a_period_passes(period, passes):
+    time = np.arange(2400) / 10
+    wave = np.sin(2 * np.pi * time / period)
+    days = np.full(2400, 0.1)
+    found = Running(days, 12.0).correct((0.1 * wave)[:, None], days[:, None])[:, 0]
+    inside = slice(600, 1800)
+    assert found[inside] @ wave[inside] / (wave[inside] @ wave[inside]) == pytest.approx(
+        passes, abs=2e-3
+    )
+
+
+def test_no_valid_step_is_no_correction():
+    found = Running(np.ones(9), 4.0).correct(np.zeros((9, 2)), np.zeros((9, 2)))
+    assert (found == 0).all()

@@ -35,9 +35,48 @@ from typing import Any
 
 import numpy as np
 
-from xocean_ml.device import namespace
+from xocean_ml.device import namespace, to_numpy
 
-__all__ = ["Running", "Windows"]
+__all__ = ["Windows", "spread"]
+
+
+def spread(operator: Any, missing: Any) -> Any:
+    """`operator` times `missing`, each step by itself and its windows in order.
+
+    A product by BLAS may round a column otherwise when it stands beside others; here the same
+    numbers give the same bits in any chunking.
+
+    Parameters
+    ----------
+    operator : array, (time, windows)
+        As `Windows.operator` gives it, or a part of it; mostly zeros.
+    missing : array, (windows, columns)
+
+    Returns
+    -------
+    array, (time, columns)
+    """
+    xp = namespace(missing)
+    found = xp.zeros((operator.shape[0], missing.shape[1]))
+    add = _compiled_add() if xp is np else _add
+    for window in range(operator.shape[1]):
+        steps = np.flatnonzero(to_numpy(operator[:, window]))
+        if len(steps):
+            part = slice(int(steps[0]), int(steps[-1]) + 1)
+            add(found[part], operator[part, window], missing[window])
+    return found
+
+
+def _add(found: Any, factor: Any, values: Any) -> None:
+    for t in range(len(found)):
+        found[t] += factor[t] * values
+
+
+@cache
+def _compiled_add() -> Any:
+    import numba
+
+    return numba.njit(nogil=True, cache=True)(_add)
 
 
 @dataclass(frozen=True)
@@ -79,12 +118,7 @@ class Windows:
         -------
         array, (time, columns)
         """
-        xp = namespace(missing)
-        found = xp.empty((operator.shape[0], missing.shape[1]))
-        for window, (start, stop) in enumerate(pairwise([*self.first, len(self.segments)])):
-            near = slice(max(window - 1, 0), window + 2)
-            xp.matmul(operator[start:stop, near], missing[near], out=found[start:stop])
-        return found
+        return spread(operator, missing)
 
     def correct(self, missing: Any, weights: Any, cheap: Any = None) -> Any:
         """The correction that adds what is missing.
@@ -120,118 +154,6 @@ class Windows:
         """
         unit = namespace(weights).eye(self.count)
         return _correction(self.first, unit, weights, None)
-
-
-@dataclass(frozen=True)
-class Running:
-    """No windows: the running mean of what is missing is added back, and so the total is kept.
-
-    Steps are taken as intervals of time with constant density. The boxcar is reflected at both
-    ends, which makes its matrix symmetric in amounts: nothing is lost.
-
-    Parameters
-    ----------
-    step_days : array, (time,)
-        Length of each step in days.
-    length : float
-        Width of the running mean in days.
-    """
-
-    step_days: np.ndarray
-    length: float
-
-    @property
-    def segments(self) -> np.ndarray:
-        """Each step is summed on its own."""
-        return np.arange(len(self.step_days))
-
-    @property
-    def count(self) -> int:
-        """Number of sums: one per step."""
-        return len(self.step_days)
-
-    def sums(self, values: Any) -> Any:
-        """Sums over each step, which are the values."""
-        return values
-
-    def correct(self, missing: Any, weights: Any, cheap: Any = None) -> Any:
-        """The correction that adds the running mean of what is missing.
-
-        Parameters
-        ----------
-        missing : array, (time, columns)
-            Amount that each step lacks.
-        weights : array, (time, columns) or (time, 1)
-            Weights of the sum; 0 where a step is missing.
-        cheap : ignored
-
-        Returns
-        -------
-        array, (time, columns)
-            To be added to the values.
-        """
-        xp = namespace(missing)
-        spread = xp.empty_like(missing)
-        for t, (first, row) in enumerate(self.rows):
-            spread[t] = xp.asarray(row) @ missing[first : first + len(row)]
-        valid = weights != 0
-        # What would fall on missing steps goes to the others, in proportion to their length.
-        lost = (spread * ~valid).sum(axis=0)
-        days = xp.asarray(self.step_days)[:, None] * valid
-        total = days.sum(axis=0)
-        share = xp.where(total > 0, lost / xp.where(total > 0, total, 1.0), 0.0)
-        amount = xp.where(valid, spread + share * days, 0.0)
-        return amount / xp.where(valid, weights, 1.0)
-
-    @cached_property
-    def rows(self) -> list[tuple[int, np.ndarray]]:
-        """Matrix of the running mean of amounts: for each step, first column and entries."""
-        edges, source = _mirrored(self.step_days, self.length / 2)
-        start = int(np.searchsorted(edges, 0.0))
-        half = self.length / 2
-        rows = [
-            _boxcar(edges, source, edges[start + t], edges[start + t + 1], half)
-            for t in range(self.count)
-        ]
-        lost = np.zeros(self.count)
-        for first, row in rows:
-            part = slice(first, first + len(row))
-            row[:] = row / self.step_days[part]
-            lost[part] += row
-        # Columns sum to one up to the rounding of squares of days; make it exact.
-        return [(first, row / lost[first : first + len(row)]) for first, row in rows]
-
-
-def _mirrored(step_days: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Edges of the steps and of their mirror images as far as `reach`, and whose image each is."""
-    number = np.arange(len(step_days))
-    bounces = int(np.ceil(reach / step_days.sum()))
-    order = [number if k % 2 == 0 else number[::-1] for k in range(-bounces, bounces + 1)]
-    source = np.concatenate(order)
-    edges = np.concatenate([[0.0], np.cumsum(step_days[source])])
-    return edges - edges[bounces * len(step_days)], source
-
-
-def _boxcar(
-    edges: np.ndarray, source: np.ndarray, start: float, stop: float, half: float
-) -> tuple[int, np.ndarray]:
-    """Integral of the boxcar over the interval and each step, images added to their step."""
-    low = max(int(np.searchsorted(edges, start - half)) - 1, 0)
-    high = min(int(np.searchsorted(edges, stop + half)) + 1, len(edges))
-    points = edges[low:high]
-
-    def ramp(x: np.ndarray) -> np.ndarray:
-        return np.where(x > 0, x * x / 2, 0.0)
-
-    inner = (
-        ramp(points - start + half)
-        - ramp(points - stop + half)
-        - ramp(points - start - half)
-        + ramp(points - stop - half)
-    )
-    owner = source[low : high - 1]
-    row = np.bincount(owner - owner.min(), weights=np.diff(inner)) / (2 * half)
-    return int(owner.min()), row
 
 
 def _correction(first: np.ndarray, missing: Any, weights: Any, cheap: Any) -> Any:

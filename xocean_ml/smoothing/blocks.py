@@ -15,7 +15,8 @@ import numpy as np
 from xocean_ml.chunked import Place
 from xocean_ml.errors import ValuesError
 from xocean_ml.kernels import columns
-from xocean_ml.kernels.closure import Running, Windows
+from xocean_ml.kernels.closure import Windows, spread
+from xocean_ml.kernels.lowpass import Running
 from xocean_ml.kernels.sums import Sums, segment_sums
 from xocean_ml.persist import revive
 from xocean_ml.smoothing.tiles import Block, Columns, Job, Tile
@@ -328,11 +329,11 @@ class _Correction:
         scale = self.xp.where(scale > 0, scale, 1.0)
         lacks = self.xp.stack([window[tile[1]] for window in self.lacks]) / scale
         if not self.state:
-            return self.operator @ lacks, None
-        past = self.running @ lacks
+            return spread(self.operator, lacks), None
+        past = spread(self.running, lacks)
         if self.solved.past is not None:
             past = past + _alone(self.solved.past)[tile[1]] / scale
-        return self.operator @ lacks, past
+        return spread(self.operator, lacks), past
 
 
 def _gaps(block: Block) -> ValuesError:

@@ -15,7 +15,8 @@ from xocean_ml import device as devices
 from xocean_ml import fields as cf
 from xocean_ml import grid, metadata, persist, units
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, XOceanError, raise_all
-from xocean_ml.kernels.closure import Running, Windows
+from xocean_ml.kernels.closure import Windows
+from xocean_ml.kernels.lowpass import Running
 from xocean_ml.smoothing.domain import outside
 from xocean_ml.smoothing.dong import days_of
 from xocean_ml.smoothing.inputs import (

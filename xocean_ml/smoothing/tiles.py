@@ -19,7 +19,8 @@ from xocean_ml.chunked import Place
 from xocean_ml.device import is_cuda, namespace, on_device, to_like, to_numpy
 from xocean_ml.errors import ValuesError
 from xocean_ml.kernels import columns
-from xocean_ml.kernels.closure import Running, Windows
+from xocean_ml.kernels.closure import Windows
+from xocean_ml.kernels.lowpass import Running
 from xocean_ml.smoothing.smoother import Prediction
 from xocean_ml.smoothing.steps import Steps
 
