@@ -148,7 +148,8 @@ def beside(
         if "Z" not in grid.axes(increments):
             raise GridError(
                 f"{increments.name}{increments.dims}: the model needs depth. Give each level a "
-                "depth coordinate, e.g. ds.expand_dims(depth=[5.0]) with units m"
+                "depth coordinate, e.g. ds.expand_dims(depth=[5.0]) with units m, or take a model "
+                'that needs none: "dong"'
             )
         extras["depth"] = aligned(grid.depth(increments), increments, "depth")
     return extras

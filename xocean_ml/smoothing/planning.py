@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 
+ASSUMED = {
+    "spread": "errors are judged by the size of the increments themselves",
+    "counts": "how densely a step is observed is judged by where increments are not zero",
+}
+"""What a model that wants it assumes where it is not found."""
+
+
 def describe(ready: Ready) -> Plan:
     """The plan of a prepared call; nothing is computed."""
     rows, notes = [], []
@@ -49,6 +56,11 @@ def _row(ready: Ready, variable: Variable) -> tuple[dict[str, Any], list[str]]:
         "device": job.device,
     }
     notes = [f"outside the training domain: {each}" for each in variable.beyond]
+    notes += [
+        f"no {name} found: {ASSUMED[name]}"
+        for name in ready.model.wants
+        if name in ASSUMED and name not in job.extras
+    ]
     if way.rechunk:
         notes.append("time is rechunked to one chunk: this closure needs whole series")
     if way.two_phase:

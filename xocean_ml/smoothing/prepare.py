@@ -39,7 +39,7 @@ __all__ = ["Mode", "Ready", "Variable", "prepare"]
 
 Mode = Literal["increment", "state"]
 
-DEFAULT = "dong"
+DEFAULT = "tcn"
 """The model that `smooth` takes if none is named."""
 
 _STATES = {
@@ -248,11 +248,6 @@ def _model(model: Any, options: Mapping[str, Any]) -> tuple[Smoother, str | None
     """The model with its options, and where it came from."""
     origin = None
     if model is None:
-        warnings.warn(
-            f'model=None takes "{DEFAULT}" until the learned smoother, "tcn", has met all its '
-            "bars; name a model to be silent",
-            stacklevel=5,
-        )
         model = DEFAULT
     if isinstance(model, (str, os.PathLike)):
         origin = os.fspath(model)

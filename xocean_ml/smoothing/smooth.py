@@ -42,20 +42,20 @@ def smooth(
         (depth, latitude, longitude, cells, realization), found by their CF names; in units of a
         step (K) or rates (K s-1); numpy, dask or cupy; pint-quantified or with ``units``.
     model : model, path, URL or name, optional
-        ``"dong"`` is the smoother of Dong et al. (2021), and at present the default; ``"tcn"``
-        the learned one, a gated network trained on twins, which wants depth and takes spread
-        and counts of observations where it finds them.
+        ``"tcn"``, the default, is the learned smoother, a gated network trained on twins: it
+        needs depth, and takes spread and counts of observations where it finds them.
+        ``"dong"`` is the smoother of Dong et al. (2021).
     also : sequence of Dataset, optional
         Where else to look for spread, analysis or cell sizes.
     fields : mapping of str to str, optional
         Which variable is which field, e.g. ``{"temperature_increment": "dT"}``.
     spread : str or mapping, optional
         Variable with the ensemble spread (of each increment, if a mapping from its name):
-        corrections go where it is large. Without it they are uniform. A spread is used only
-        if it is named here.
+        corrections go where it is large. Without it they are uniform. A learned smoother also
+        takes one that is not named here: found by its metadata, or that of ``realization``.
     conserve : str, optional
         Which sums over time stay as they were: a pandas frequency for fixed windows (``"5YS"``),
-        ``"all"`` for the whole record, ``"running:2Y"`` for running means, None for no closure.
+        ``"all"`` for the whole record, ``"running:2Y"`` for all that is slower, None for no closure.
     conserve_over : {"cell", "column", "global"}
         What is summed over space: nothing, the levels, or all cells.
     mode : {"increment", "state"}
@@ -152,7 +152,7 @@ def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:
     >>> from xocean_ml.simulate import increments
     >>> twin = increments("test_inside", columns=2, years=(2000, 2010))
     >>> print(plan(twin))
-    smooth with Dong(decay 30 days)...
+    smooth with TCN(twins of ocean assimilation)...
     """
     from xocean_ml.smoothing.planning import describe
 
