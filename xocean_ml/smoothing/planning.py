@@ -69,7 +69,12 @@ def _row(ready: Ready, variable: Variable) -> tuple[dict[str, Any], list[str]]:
 
 
 def _extras(job: Any) -> str:
-    named = {"spread": job.spread_name, "state": "the analysis"}
+    named = {
+        "spread": job.spread_name,
+        "state": "the analysis",
+        "counts": "counts of observations",
+        "depth": "depth",
+    }
     said = [named.get(extra, "cell sizes") for extra in job.extras]
     return ", ".join(dict.fromkeys(said)) or "nothing else"
 

@@ -55,7 +55,8 @@ def smooth(
         takes one that is not named here: found by its metadata, or that of ``realization``.
     conserve : str, optional
         Which sums over time stay as they were: a pandas frequency for fixed windows (``"5YS"``),
-        ``"all"`` for the whole record, ``"running:2Y"`` for all that is slower, None for no closure.
+        ``"all"`` for the whole record, ``"running:2Y"`` for what is slower than that, None for
+        none.
     conserve_over : {"cell", "column", "global"}
         What is summed over space: nothing, the levels, or all cells.
     mode : {"increment", "state"}
