@@ -24,7 +24,7 @@ from xocean_ml.smoothing.surroundings import BANK, CONDITION, CONTEXT, surroundi
 from xocean_ml.smoothing.tcn import TCNSmoother
 from xocean_ml.training import Schedule, fit, generator, seeded
 
-__all__ = ["World", "main", "train", "world"]
+__all__ = ["World", "hide", "loss", "main", "pick", "ratios", "tensors", "train", "world"]
 
 SIZE = {"channels": 32, "blocks": 4}
 SCHEDULE = Schedule(
@@ -49,24 +49,50 @@ class World(NamedTuple):
     depth: np.ndarray
 
 
+def tensors(
+    amounts: np.ndarray,
+    days: np.ndarray,
+    length: np.ndarray,
+    depth: np.ndarray,
+    spread: np.ndarray | None,
+    counts: np.ndarray | None,
+    best: np.ndarray,
+    truth: np.ndarray,
+) -> World:
+    """A world from arrays: what the network sees, and what it is to answer.
+
+    Parameters
+    ----------
+    amounts, days, length, depth, spread, counts
+        As for `xocean_ml.smoothing.surroundings.surroundings`.
+    best : array, (time, columns)
+        What the network is trained towards, an amount.
+    truth : array, (time, columns)
+        What its error is judged by, an amount; `best` again where nothing else is known.
+    """
+    seen = surroundings(amounts, days, length, depth, spread, counts)
+    target, judge = ((each / seen.scale).T for each in (best, truth))
+    error = np.sqrt(((target - judge) ** 2).mean(axis=1))
+    arrays = (seen.context, seen.bank, seen.condition, target, judge, error)
+    return World(
+        *(torch.from_numpy(np.ascontiguousarray(each, np.float32)) for each in arrays),
+        seen.scale,
+        depth,
+    )
+
+
 def world(ds: xr.Dataset) -> World:
     """A twin of `xocean_ml.simulate.increments` as tensors."""
     axis = grid.time_axis(ds)
     depth = np.broadcast_to(ds.depth.values[:, None], ds.temperature_increment.shape[1:]).ravel()
-
-    def flat(name: str) -> np.ndarray:
-        return ds[name].values.astype(np.float64).reshape(len(axis), -1)
-
-    live = np.flatnonzero((flat("temperature_increment") != 0).sum(axis=0) > 2)
     names = ("temperature_increment", "temperature_increment_spread", "number_of_observations")
-    amounts, spread, counts = (flat(name)[:, live] for name in names)
-    seen = surroundings(amounts, axis.days, axis.step_days, depth[live], spread, counts)
-    best, truth = ((flat(n)[:, live] / seen.scale).T for n in ("optimum_a", "true_increment"))
-    error = np.sqrt(((best - truth) ** 2).mean(axis=1))
-    arrays = (seen.context, seen.bank, seen.condition, best, truth, error)
-    as_float = [torch.from_numpy(np.ascontiguousarray(each, np.float32)) for each in arrays]
-    context, bank, condition, best, truth, error = as_float
-    return World(context, bank, condition, best, truth, error, seen.scale, depth[live])
+    every = [
+        ds[name].values.astype(np.float64).reshape(len(axis), -1)
+        for name in (*names, "optimum_a", "true_increment")
+    ]
+    live = np.flatnonzero((every[0] != 0).sum(axis=0) > 2)
+    amounts, spread, counts, best, truth = (each[:, live] for each in every)
+    return tensors(amounts, axis.days, axis.step_days, depth[live], spread, counts, best, truth)
 
 
 KINDS: tuple[dict[str, Any], ...] = (
@@ -110,12 +136,12 @@ def train(
         rng = generator(seed, step)
         here = worlds[rng.integers(len(worlds))]
         some = torch.from_numpy(rng.choice(len(here.error), schedule.batch, replace=False))
-        return _hide(_pick(here, some), rng)
+        return hide(pick(here, some), rng)
 
     fitted = fit(
         network,
         draw,
-        _loss,
+        loss,
         schedule=schedule,
         validate=lambda net: float(np.mean(list(ratios(net, select).values()))),
         config={"columns": columns, "kinds": [str(kind) for kind in KINDS]},
@@ -125,12 +151,12 @@ def train(
     return TCNSmoother(weights, {**SIZE, "told": "twins of ocean assimilation", "seed": seed})
 
 
-def _pick(world: World, some: torch.Tensor) -> World:
+def pick(world: World, some: torch.Tensor) -> World:
     picked = {name: getattr(world, name)[some] for name in World._fields[:6]}
     return world._replace(**picked)
 
 
-def _hide(world: World, rng: np.random.Generator) -> World:
+def hide(world: World, rng: np.random.Generator) -> World:
     """Some series are seen without spread, or without counts: users may have neither."""
     context, condition = world.context.clone(), world.condition.clone()
     without = torch.from_numpy(rng.random(len(context)) < 0.25)
@@ -143,7 +169,7 @@ def _hide(world: World, rng: np.random.Generator) -> World:
     return world._replace(context=context, condition=condition)
 
 
-def _loss(network: GatedTCN, batch: World) -> torch.Tensor:
+def loss(network: GatedTCN, batch: World) -> torch.Tensor:
     answer, gate, error, light = network(batch.context, batch.bank, batch.condition)
     scale = batch.error[:, None]
     missed = ((answer - batch.best) / scale).square().clamp(max=100.0).mean()
