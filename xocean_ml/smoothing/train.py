@@ -71,14 +71,12 @@ def tensors(
         What its error is judged by, an amount; `best` again where nothing else is known.
     """
     seen = surroundings(amounts, days, length, depth, spread, counts)
-    target, judge = ((each / seen.scale).T for each in (best, truth))
-    error = np.sqrt(((target - judge) ** 2).mean(axis=1))
-    arrays = (seen.context, seen.bank, seen.condition, target, judge, error)
-    return World(
-        *(torch.from_numpy(np.ascontiguousarray(each, np.float32)) for each in arrays),
-        seen.scale,
-        depth,
-    )
+    answer, known = ((each / seen.scale).T for each in (best, truth))
+    missed = np.sqrt(((answer - known) ** 2).mean(axis=1))
+    arrays = (seen.context, seen.bank, seen.condition, answer, known, missed)
+    as_float = [torch.from_numpy(np.ascontiguousarray(each, np.float32)) for each in arrays]
+    context, bank, condition, target, judge, error = as_float
+    return World(context, bank, condition, target, judge, error, seen.scale, depth)
 
 
 def world(ds: xr.Dataset) -> World:
