@@ -11,9 +11,9 @@ import xarray as xr
 
 import xocean_ml as xo
 from xocean_ml.errors import GridError
-from xocean_ml.kernels.bank import SCALES, averages
-from xocean_ml.networks.tcn import POOL, FiLM, GatedTCN
-from xocean_ml.smoothing.surroundings import BANK, CONDITION, CONTEXT, surroundings
+from xocean_ml.kernels.bank import SCALES, Weights, averages, between, blend, energies
+from xocean_ml.networks.tcn import FiLM, GatedTCN
+from xocean_ml.smoothing.surroundings import BANK, CONDITION, CONTEXT, SPAN, bank, surroundings
 
 NAME = "temperature_increment"
 
@@ -43,11 +43,46 @@ def test_the_bank_is_what_its_formula_says():
         np.testing.assert_allclose(future, np.triu(weight, 1) @ values / total, atol=1e-6)
 
 
+def test_energies_are_squares_of_two_sided_averages():
+    values, days, length = _series()
+    both = averages(values, days, length).sum(axis=1).astype(float)
+    unit = SCALES * np.median(length)
+    np.testing.assert_allclose(
+        energies(values, days, length), unit[:, None, None] * both**2, rtol=1e-4, atol=1e-6
+    )
+
+
+def test_blending_is_the_network_s_own_sum():
+    """The compiled loop, without a bank, gives what the network gives with one."""
+    values, days, length = _series(steps=43, columns=5)
+    network = _network()[0]
+    context, condition = torch.randn(5, CONTEXT, 11), torch.randn(5, CONDITION)
+    with torch.no_grad():
+        held = torch.from_numpy(bank(values, days, length))
+        expected, gates, *_ = network(context, held, condition)
+        logit, _, adapted, light = network.weights(context, condition)
+    weights = Weights(logit.numpy().T, adapted.permute(1, 2, 0).numpy(), light.numpy().T)
+    answer, gate = blend(values, days, length, weights)
+    np.testing.assert_allclose(answer, expected.numpy().T, atol=1e-5 * abs(answer).max())
+    np.testing.assert_allclose(gate, gates.numpy().T, atol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "groups"), [(1, 1), (3, 1), (8, 2), (43, 11), (9, 9)])
+def test_steps_lie_between_groups_as_torch_has_it(steps, groups):
+    values = torch.randn(1, 1, groups)
+    expected = torch.nn.functional.interpolate(values, size=steps, mode="linear")[0, 0]
+    lower, fraction = between(steps, groups)
+    known = values[0, 0].numpy()
+    upper = np.minimum(lower + 1, groups - 1)
+    found = known[lower] + fraction * (known[upper] - known[lower])
+    np.testing.assert_allclose(found, expected.numpy(), atol=1e-6)
+
+
 @pytest.mark.parametrize("steps", [1, 3, 4, 5, 50])
 def test_pooled_averages_are_means_of_groups(steps):
     values, days, length = (each[:steps] for each in _series())
-    full, pooled = (averages(values, days, length, pool=n) for n in (1, POOL))
-    groups = [full[:, :, i : i + POOL].mean(axis=2) for i in range(0, steps, POOL)]
+    full, pooled = (averages(values, days, length, pool=n) for n in (1, 4))
+    groups = [full[:, :, i : i + 4].mean(axis=2) for i in range(0, steps, 4)]
     np.testing.assert_allclose(pooled, np.stack(groups, axis=2), atol=1e-6)
 
 
@@ -59,7 +94,7 @@ def test_units_do_not_matter_to_what_is_seen():
     depth, spread = np.linspace(5, 2000, 7), np.abs(values) + 0.1
     one = surroundings(values, days, length, depth, spread)
     two = surroundings(1e3 * values, days, length, depth, 1e3 * spread)
-    for a, b in zip(one[:3], two[:3], strict=True):
+    for a, b in zip(one[:2], two[:2], strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     np.testing.assert_allclose(two.scale, 1e3 * one.scale)
 
@@ -69,10 +104,11 @@ def test_columns_do_not_mix():
     depth = np.linspace(5, 2000, 7)
     whole = surroundings(values, days, length, depth)
     alone = surroundings(values[:, 2:3], days, length, depth[2:3])
-    for a, b in zip(whole[:3], alone[:3], strict=True):
-        np.testing.assert_array_equal(a[2:3], b)
-    assert whole.context.shape == (7, CONTEXT, -(-50 // POOL))
-    assert whole.bank.shape == (7, BANK, 50)
+    for a, b in zip(whole[:2], alone[:2], strict=True):
+        np.testing.assert_allclose(a[2:3], b, rtol=1e-6, atol=1e-6)
+    groups = -(-50 // round(SPAN / np.median(length)))
+    assert whole.context.shape == (7, CONTEXT, groups)
+    assert bank(values, days, length).shape == (7, BANK, 50)
     assert whole.condition.shape == (7, CONDITION)
 
 
@@ -83,6 +119,20 @@ def test_a_spread_of_zeros_is_none():
     zeros = surroundings(values, days, length, depth, np.zeros_like(values))
     for a, b in zip(none, zeros, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_finer_step_is_seen_alike():
+    """The same rate on steps half as long: surroundings are of time, not of steps."""
+    rng = np.random.default_rng(0)
+    rate = rng.normal(size=(240, 3)).cumsum(axis=0)
+    depth = np.full(3, 500.0)
+    month = surroundings(30 * rate, 30.0 * np.arange(240), np.full(240, 30.0), depth)
+    half = np.repeat(rate, 2, axis=0)
+    days = 15.0 * np.arange(480) - 7.5
+    half = surroundings(15 * half, days, np.full(480, 15.0), depth)
+    assert month.context.shape == half.context.shape
+    slow = slice(-2, None)  # energies of slow averages
+    np.testing.assert_allclose(half.context[:, slow] - month.context[:, slow], np.log(2), atol=0.2)
 
 
 # ---- the network ---------------------------------------------------------------------------
@@ -131,7 +181,7 @@ def test_padding_is_centred():
         context[:, :, 5] += 5.0
         moved = (network(context, bank, condition)[1] - usual).abs().sum(dim=0) > 1e-6
     touched = torch.nonzero(moved).ravel()
-    middle = 5.5 * POOL
+    middle = 5.5 * 4
     assert float(middle - touched.min()) == pytest.approx(float(touched.max() + 1 - middle), abs=1)
 
 

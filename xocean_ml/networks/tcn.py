@@ -10,8 +10,8 @@ with :math:`F` the bank of `xocean_ml.kernels.bank`, :math:`w` the gate (open wh
 are sparse), :math:`\alpha` adapted to the surroundings, and :math:`\ell` a fixed light average for
 the depth. It also gives the logarithm of the answer's error.
 
-Context is worked through at a coarser time step (`POOL` steps), for surroundings change slowly;
-what is averaged keeps its full resolution.
+Context is worked through for groups of steps, for surroundings change slowly, and weights are
+interpolated between the middles of groups; what is averaged keeps its full resolution.
 """
 
 from __future__ import annotations
@@ -19,10 +19,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-__all__ = ["POOL", "GatedTCN"]
-
-POOL = 4
-"""Steps that share their weights before these are interpolated."""
+__all__ = ["GatedTCN"]
 
 
 class FiLM(nn.Module):
@@ -97,7 +94,7 @@ class GatedTCN(nn.Module):
 
         Parameters
         ----------
-        context : Tensor, (batch, context, time / POOL)
+        context : Tensor, (batch, context, groups)
         bank : Tensor, (batch, bank, time)
         condition : Tensor, (batch, condition)
 
@@ -107,15 +104,37 @@ class GatedTCN(nn.Module):
             Smoothed increment, gate in [0, 1], logarithm of the answer's error, and the light
             average alone.
         """
+        logit, error, adapted, light = self.weights(context, condition)
+        grouped = torch.cat([logit[:, None], error[:, None], adapted], dim=1)
+        x = nn.functional.interpolate(
+            grouped, size=bank.shape[-1], mode="linear", align_corners=False
+        )
+        gate = torch.sigmoid(x[:, 0])
+        lightly = (light[..., None] * bank).sum(dim=1)
+        answer = gate * (x[:, 2:] * bank).sum(dim=1) + (1 - gate) * lightly
+        return answer, gate, x[:, 1], lightly
+
+    def weights(
+        self, context: torch.Tensor, condition: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """How the bank is to be weighed.
+
+        Parameters
+        ----------
+        context, condition : Tensor
+            As for `forward`.
+
+        Returns
+        -------
+        logit, error : Tensor, (batch, groups)
+            Of the gate; and the logarithm of the answer's error.
+        adapted : Tensor, (batch, bank, groups)
+        light : Tensor, (batch, bank)
+        """
         x = (context - self.middle[:, None]) / self.scale[:, None]
         x = nn.functional.gelu(self.start(self.enter(x), condition))
         for block in self.blocks:
             x = block(x, condition)
-        x = nn.functional.interpolate(
-            self.leave(x), size=bank.shape[-1], mode="linear", align_corners=False
-        )
-        gate = torch.sigmoid(x[:, 0])
-        weights = x[:, 2:] + self.base[:, None]
-        light = ((self.base + self.light(condition))[..., None] * bank).sum(dim=1)
-        adapted = (weights * bank).sum(dim=1)
-        return gate * adapted + (1 - gate) * light, gate, x[:, 1], light
+        x = self.leave(x)
+        adapted = x[:, 2:] + self.base[:, None]
+        return x[:, 0], x[:, 1], adapted, self.base + self.light(condition)

@@ -110,7 +110,7 @@ class StateSpaceSmoother:
             xp.asarray(np.nan_to_num(each).reshape(shape))
             for each in (smoothed.mean, smoothed.deviation)
         )
-        return Prediction(mean, (mean - now.amounts).cumsum(axis=0), spread=error)
+        return Prediction(mean, spread=error)
 
     def _fits(self, now: Columns, steps: Steps) -> None:
         missing = [name for name in self.given if name not in now.given]

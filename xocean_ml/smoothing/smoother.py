@@ -32,18 +32,18 @@ class Prediction:
     ----------
     smoothed : array
         Smoothed amounts.
-    flux : array
-        Running sum of smoothed minus raw.
+    flux : array, optional
+        Running sum of smoothed minus raw; summed up where it is needed if None.
     outflow : array, (reduced, kept), optional
         What goes to the part before, if the smoother hands a carry on.
     gate : array, optional
-        How far the answer departs from a light average, 0 to 1.
+        If asked for: how far the answer departs from a light average, 0 to 1.
     spread : array, optional
-        Standard deviation of the answer's error, as an amount.
+        If asked for: standard deviation of the answer's error, as an amount.
     """
 
     smoothed: Any
-    flux: Any
+    flux: Any = None
     outflow: Any = None
     gate: Any = None
     spread: Any = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +18,7 @@ from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
     from xocean_ml.networks.tcn import GatedTCN
+    from xocean_ml.smoothing.surroundings import Surroundings
     from xocean_ml.smoothing.tiles import Columns
 
 __all__ = ["TCNSmoother"]
@@ -25,7 +26,7 @@ __all__ = ["TCNSmoother"]
 DOMAIN = {"length of step, days": (4.0, 95.0), "depth, m": (0.0, 4500.0), "years": (15.0, 105.0)}
 """What the twins of training spanned."""
 
-BATCH = 128
+BATCH = 64
 CUDA_BATCH = 8192
 """Series that go through the network at a time."""
 
@@ -96,61 +97,63 @@ class TCNSmoother:
 
     def smooth(self, now: Columns, steps: Steps, part: slice, inflow: Any = None) -> Prediction:
         """Smooth whole series; see `Smoother.smooth`."""
-        xp = namespace(now.amounts)
-        shape = now.amounts.shape
-        wide = {name: flat(values, shape) for name, values in now.given.items()}
+        xp, shape = namespace(now.amounts), now.amounts.shape
         amounts = flat(now.amounts, shape)
-        found = np.zeros((3, *amounts.shape))
+        given = {name: flat(values, shape) for name, values in now.given.items()}
+        found = {name: np.zeros(amounts.shape) for name in ("smoothed", *now.asked)}
+        ask, batch = (self._on_cuda, CUDA_BATCH) if is_cuda(now.amounts) else (self._on_cpu, BATCH)
+
+        def answer(some: np.ndarray) -> dict[str, np.ndarray]:
+            seen = _see(amounts[:, some], steps, {n: v[:, some] for n, v in given.items()})
+            return ask(amounts[:, some] / seen.scale, seen, steps, now.asked)
+
         live = np.flatnonzero((amounts != 0).any(axis=0))
-        device = "cuda" if is_cuda(now.amounts) else "cpu"
-        batch = BATCH if device == "cpu" else CUDA_BATCH
-        for start in range(0, len(live), batch):
-            some = live[start : start + batch]
-            pick = {name: values[:, some] for name, values in wide.items()}
-            found[:, :, some] = self._answer(amounts[:, some], steps, pick, device)
-        smoothed, gate, error = (xp.asarray(each.reshape(shape)) for each in found)
-        flux = (smoothed - now.amounts).cumsum(axis=0)
-        return Prediction(smoothed, flux, gate=gate, spread=error)
+        for some in np.array_split(live, -(-len(live) // batch)) if len(live) else []:
+            for name, values in _halving(answer, some).items():
+                found[name][:, some] = values
+        return Prediction(**{n: xp.asarray(each.reshape(shape)) for n, each in found.items()})
 
-    def _answer(
-        self, amounts: np.ndarray, steps: Steps, given: dict[str, np.ndarray], device: str
-    ) -> np.ndarray:
-        """Smoothed amounts, gate and standard error, (3, time, columns); halves out of memory."""
+    def _on_cpu(
+        self, x: np.ndarray, seen: Surroundings, steps: Steps, asked: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """The network weighs, a compiled loop adds up: the bank is never held."""
         import torch
 
-        try:
-            return self._ask(amounts, steps, given, device)
-        except torch.cuda.OutOfMemoryError:
-            if amounts.shape[1] < 2:
-                raise
-        halves = np.array_split(np.arange(amounts.shape[1]), 2)
-        answers = [
-            self._answer(amounts[:, h], steps, {n: v[:, h] for n, v in given.items()}, device)
-            for h in halves
-        ]
-        return np.concatenate(answers, axis=2)
+        from xocean_ml.kernels.bank import Weights, between, blend
 
-    def _ask(
-        self, amounts: np.ndarray, steps: Steps, given: dict[str, np.ndarray], device: str
-    ) -> np.ndarray:
-        import torch
-
-        from xocean_ml.smoothing.surroundings import surroundings
-
-        seen = surroundings(
-            amounts,
-            steps.days,
-            steps.length,
-            given["depth"][0],
-            _known(given.get("spread")),
-            _known(given.get("counts")),
-        )
-        arrays = (seen.context, seen.bank, seen.condition)
         with torch.inference_mode():
-            network = self.network.to(device)
-            found = network(*(to_torch(each, device) for each in arrays))[:3]
-        answer, gate, error = (to_numpy(each).T for each in found)
-        return np.stack([answer * seen.scale, gate, np.exp(error) * seen.scale])
+            logit, error, adapted, light = self.network.weights(
+                torch.from_numpy(seen.context), torch.from_numpy(seen.condition)
+            )
+        # Columns last, as in all loops over columns.
+        weights = Weights(logit.numpy().T, adapted.permute(1, 2, 0).numpy(), light.numpy().T)
+        answer, gate = blend(x, steps.days, steps.length, weights)
+        found = {"smoothed": answer * seen.scale}
+        if "gate" in asked:
+            found["gate"] = gate
+        if "spread" in asked:
+            grouped = error.numpy().T
+            lower, fraction = between(len(steps), len(grouped))
+            upper = np.minimum(lower + 1, len(grouped) - 1)
+            along = grouped[lower] + fraction[:, None] * (grouped[upper] - grouped[lower])
+            found["spread"] = np.exp(along) * seen.scale
+        return found
+
+    def _on_cuda(
+        self, x: np.ndarray, seen: Surroundings, steps: Steps, asked: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """The network's own forward pass on the device."""
+        import torch
+
+        from xocean_ml.smoothing.surroundings import bank
+
+        arrays = (seen.context, bank(x, steps.days, steps.length), seen.condition)
+        with torch.inference_mode():
+            network = self.network.to("cuda")
+            answer, gate, error, _ = network(*(to_torch(each, "cuda") for each in arrays))
+        smoothed, gate, error = (to_numpy(each).T for each in (answer, gate, error))
+        found = {"gate": gate, "spread": np.exp(error) * seen.scale}
+        return {"smoothed": smoothed * seen.scale} | {name: found[name] for name in asked}
 
     def __repr__(self) -> str:
         return f"TCN({self.config.get('told', 'gated')})"
@@ -164,5 +167,33 @@ class TCNSmoother:
         )
 
 
+def _see(amounts: np.ndarray, steps: Steps, given: Mapping[str, np.ndarray]) -> Surroundings:
+    from xocean_ml.smoothing.surroundings import surroundings
+
+    return surroundings(
+        amounts,
+        steps.days,
+        steps.length,
+        given["depth"][0],
+        _known(given.get("spread")),
+        _known(given.get("counts")),
+    )
+
+
 def _known(values: np.ndarray | None) -> np.ndarray | None:
     return None if values is None else np.nan_to_num(values)
+
+
+def _halving(
+    answer: Callable[[np.ndarray], dict[str, np.ndarray]], some: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Ask for some columns, in two halves where the device has no memory for all."""
+    import torch
+
+    try:
+        return answer(some)
+    except torch.cuda.OutOfMemoryError:
+        if len(some) < 2:
+            raise
+    halves = [_halving(answer, half) for half in np.array_split(some, 2)]
+    return {name: np.concatenate([h[name] for h in halves], axis=1) for name in halves[0]}

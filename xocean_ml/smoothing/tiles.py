@@ -130,6 +130,8 @@ class Columns:
     given : dict of str to array, (time or 1, reduced, kept)
         What the model wants beside the increments: "spread" as amounts in its units, "counts",
         "depth" in m; only what there is.
+    asked : tuple of str
+        What is wanted beside smoothed increments: "gate", "spread".
     """
 
     amounts: Any
@@ -138,6 +140,7 @@ class Columns:
     share: Any
     cheap: Any
     given: dict[str, Any] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
 
     def lever(self) -> Any:
         """Change of the sum by a unit of correction at each step, (time, kept)."""
@@ -238,7 +241,7 @@ class Block:
         share, cheap = xp.ones((1, 1)), None
         if self.spread is not None and self.job.spread_closes:
             share, cheap = self._shares(tile, amounts, valid, weights)
-        return Columns(amounts, valid, weights, share, cheap, self._given(tile))
+        return Columns(amounts, valid, weights, share, cheap, self._given(tile), self.job.further)
 
     def _given(self, tile: Tile) -> dict[str, Any]:
         """What the model wants, as it wants it."""
@@ -289,7 +292,10 @@ class Block:
         gain = past
         if eps is not None and past is None:
             gain = (self.amount[:, None] * eps).cumsum(axis=0)
-        change = found.flux if gain is None else found.flux + gain[:, None] * share
+        flux = found.flux
+        if flux is None:
+            flux = (found.smoothed - now.amounts).cumsum(axis=0)
+        change = flux if gain is None else flux + gain[:, None] * share
         # A state may be known where no increment was made: it is kept, land is its own NaN.
         state = self.state[:, *tile]
         if xp.isinf(state).any():

@@ -20,7 +20,7 @@ import xarray as xr
 
 from xocean_ml import grid, simulate
 from xocean_ml.networks.tcn import GatedTCN
-from xocean_ml.smoothing.surroundings import BANK, CONDITION, CONTEXT, surroundings
+from xocean_ml.smoothing.surroundings import BANK, CONDITION, CONTEXT, bank, surroundings
 from xocean_ml.smoothing.tcn import TCNSmoother
 from xocean_ml.training import Schedule, fit, generator, seeded
 
@@ -71,16 +71,31 @@ def tensors(
         What its error is judged by, an amount; `best` again where nothing else is known.
     """
     seen = surroundings(amounts, days, length, depth, spread, counts)
-    answer, known = ((each / seen.scale).T for each in (best, truth))
-    missed = np.sqrt(((answer - known) ** 2).mean(axis=1))
-    arrays = (seen.context, seen.bank, seen.condition, answer, known, missed)
-    as_float = [torch.from_numpy(np.ascontiguousarray(each, np.float32)) for each in arrays]
-    context, bank, condition, target, judge, error = as_float
-    return World(context, bank, condition, target, judge, error, seen.scale, depth)
+    bank_of = bank(amounts / seen.scale, days, length)
+    target, judge = ((each / seen.scale).T for each in (best, truth))
+    error = np.sqrt(((target - judge) ** 2).mean(axis=1))
+    return World(
+        _tensor(seen.context),
+        _tensor(bank_of),
+        _tensor(seen.condition),
+        _tensor(target),
+        _tensor(judge),
+        _tensor(error),
+        seen.scale,
+        depth,
+    )
 
 
-def world(ds: xr.Dataset) -> World:
-    """A twin of `xocean_ml.simulate.increments` as tensors."""
+def _tensor(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values, np.float32))
+
+
+def world(ds: xr.Dataset, clock: float = 1.0) -> World:
+    """A twin of `xocean_ml.simulate.increments` as tensors.
+
+    Its equations know no unit of time: the same numbers on a clock that runs `clock` times as slow
+    are increments of a slower model, more rarely observed.
+    """
     axis = grid.time_axis(ds)
     depth = np.broadcast_to(ds.depth.values[:, None], ds.temperature_increment.shape[1:]).ravel()
     names = ("temperature_increment", "temperature_increment_spread", "number_of_observations")
@@ -90,17 +105,24 @@ def world(ds: xr.Dataset) -> World:
     ]
     live = np.flatnonzero((every[0] != 0).sum(axis=0) > 2)
     amounts, spread, counts, best, truth = (each[:, live] for each in every)
-    return tensors(amounts, axis.days, axis.step_days, depth[live], spread, counts, best, truth)
+    days, length = axis.days * clock, axis.step_days * clock
+    return tensors(amounts, days, length, depth[live], spread, counts, best, truth)
 
 
-KINDS: tuple[dict[str, Any], ...] = (
-    *({},) * 6,
-    {"step": "10D", "years": (1950, 1985)},
-    {"step": "10D", "years": (1990, 2019)},
-    {"step": "5D", "years": (1995, 2012)},
-    {"step": "QS"},
+KINDS: tuple[tuple[dict[str, Any], float], ...] = (
+    *(({}, 1.0),) * 6,
+    ({"step": "10D", "years": (1950, 1985)}, 1.0),
+    ({"step": "10D", "years": (1990, 2019)}, 1.0),
+    ({"step": "5D", "years": (1995, 2012)}, 1.0),
+    ({"step": "QS"}, 1.0),
+    ({}, 0.4),
+    ({}, 1.8),
+    ({}, 2.6),
+    ({"step": "10D", "years": (1945, 2019)}, 2.5),
+    ({"step": "10D", "years": (1975, 2019)}, 1.6),
+    ({"step": "QS"}, 0.5),
 )
-"""Worlds of training, each with a seed of its own: mostly monthly centuries, and other steps."""
+"""Worlds of training and their clocks, each with a seed of its own."""
 
 
 def train(
@@ -120,8 +142,8 @@ def train(
     schedule = schedule or SCHEDULE
     seed = schedule.seed
     worlds = [
-        world(simulate.increments("train", columns=columns, seed=seed + number, **kind))
-        for number, kind in enumerate(KINDS)
+        world(simulate.increments("train", columns=columns, seed=seed + number, **kind), clock)
+        for number, (kind, clock) in enumerate(KINDS)
     ]
     select = world(simulate.increments("select", columns=min(columns, 20), seed=seed))
     with seeded(seed):
@@ -142,7 +164,7 @@ def train(
         loss,
         schedule=schedule,
         validate=lambda net: float(np.mean(list(ratios(net, select).values()))),
-        config={"columns": columns, "kinds": [str(kind) for kind in KINDS]},
+        config={"columns": columns, "kinds": [str(each) for each in KINDS]},
         progress=progress,
     )
     weights = {name: value.numpy() for name, value in fitted.network.state_dict().items()}
