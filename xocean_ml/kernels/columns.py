@@ -15,7 +15,7 @@ import numpy as np
 
 from xocean_ml.device import namespace, native
 
-__all__ = ["amounts", "backward", "corrected", "settle", "steady", "window_sums"]
+__all__ = ["amounts", "backward", "corrected", "scaled", "settle", "steady", "window_sums"]
 
 
 def amounts(values: Any, scale: Any) -> tuple[Any, Any, bool]:
@@ -47,6 +47,31 @@ def amounts(values: Any, scale: Any) -> tuple[Any, Any, bool]:
     valid = ~xp.isnan(values)
     found = xp.where(valid, values, 0.0) * scale[:, None, None]
     return found, valid, bool(xp.isinf(found).any())
+
+
+def scaled(values: Any, scale: Any) -> tuple[Any, bool]:
+    """Values that cannot be negative, in float64 and times a scale; NaN stays.
+
+    Parameters
+    ----------
+    values : array, (time, reduced, kept)
+    scale : array, (time,)
+
+    Returns
+    -------
+    found : array, (time, reduced, kept)
+    bad : bool
+        Whether any value is negative or infinite.
+    """
+    xp = namespace(values)
+    if xp is np:
+        values = native(values)
+        if values.dtype not in (np.float32, np.float64):
+            values = values.astype(np.float64)
+        found = np.empty(values.shape)
+        return found, bool(_compiled("scaled")(values, scale, found))
+    bad = bool(((values < 0) | xp.isinf(values)).any())
+    return values.astype(xp.float64) * scale[:, None, None], bad
 
 
 def backward(amounts: Any, valid: Any, passed: Any, inflow: Any) -> tuple[Any, Any, Any]:
@@ -221,6 +246,20 @@ def _amounts(values: Any, scale: Any, found: Any, valid: Any) -> bool:
     return infinite
 
 
+def _scaled(values: Any, scale: Any, found: Any) -> bool:
+    wrong = False
+    for t in range(values.shape[0]):
+        for r in range(values.shape[1]):
+            bad = 0
+            for k in range(values.shape[2]):
+                x = np.float64(values[t, r, k])
+                found[t, r, k] = x * scale[t]
+                # Infinity minus itself is not a number, but unlike a NaN it equals itself.
+                bad += (x < 0.0) or (x == x and x - x != 0.0)
+            wrong = wrong or bad > 0
+    return wrong
+
+
 def _backward(amounts: Any, valid: Any, passed: Any, now: Any, kept: Any, flux: Any) -> None:
     for back in range(amounts.shape[0]):
         t = amounts.shape[0] - 1 - back
@@ -311,6 +350,7 @@ _LOOPS: dict[str, Callable[..., Any]] = {
     "amounts": _amounts,
     "backward": _backward,
     "window_sums": _window_sums,
+    "scaled": _scaled,
     "settle": _settle,
     "steady": _steady,
     "corrected": _corrected,

@@ -91,7 +91,7 @@ class Variable:
             array = da.from_array(array, chunks=grid, name=False, asarray=False)
         extras = [self.extras[name].data for name in self.job.extras]
         return array, [
-            each if isinstance(each, da.Array) else da.from_array(each, chunks=-1)
+            each if isinstance(each, da.Array) else da.from_array(each, chunks=-1, name=False)
             for each in extras
         ]
 

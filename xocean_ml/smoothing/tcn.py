@@ -17,6 +17,8 @@ from xocean_ml.smoothing.steps import Steps
 from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
+    import torch
+
     from xocean_ml.networks.tcn import GatedTCN
     from xocean_ml.smoothing.surroundings import Surroundings
     from xocean_ml.smoothing.tiles import Columns
@@ -126,7 +128,7 @@ class TCNSmoother:
                 torch.from_numpy(seen.context), torch.from_numpy(seen.condition)
             )
         # Columns last, as in all loops over columns.
-        weights = Weights(logit.numpy().T, adapted.permute(1, 2, 0).numpy(), light.numpy().T)
+        weights = Weights(*(_columns_last(each) for each in (logit, adapted, light)))
         answer, gate = blend(x, steps.days, steps.length, weights)
         found = {"smoothed": answer * seen.scale}
         if "gate" in asked:
@@ -178,6 +180,10 @@ def _see(amounts: np.ndarray, steps: Steps, given: Mapping[str, np.ndarray]) -> 
         _known(given.get("spread")),
         _known(given.get("counts")),
     )
+
+
+def _columns_last(values: torch.Tensor) -> np.ndarray:
+    return np.ascontiguousarray(np.moveaxis(values.numpy(), 0, -1))
 
 
 def _known(values: np.ndarray | None) -> np.ndarray | None:

@@ -247,13 +247,16 @@ class Block:
         """What the model wants, as it wants it."""
         found = {}
         for name, extra in self.wanted.items():
-            values = extra[:, *tile].astype(np.float64)
-            if name != "depth":
-                what = self.job.spread_name if name == "spread" else name
-                self._check(values, tile, what)
+            values = extra[:, *tile]
+            if name == "depth":
+                found[name] = values.astype(np.float64)
+                continue
+            scale = self.xp.ones(len(values))
             if name == "spread":
-                values = values * (self.job.spread_factor * self.amount)[:, None, None]
-            found[name] = values
+                scale = scale * (self.job.spread_factor * self.amount)
+            found[name], bad = columns.scaled(values, scale)
+            if bad:
+                self._check(values, tile, self.job.spread_name if name == "spread" else name)
         return found
 
     def _shares(self, tile: Tile, amounts: Any, valid: Any, weights: Any) -> tuple[Any, Any]:
