@@ -255,7 +255,7 @@ def _scaled(values: Any, scale: Any, found: Any) -> bool:
                 x = np.float64(values[t, r, k])
                 found[t, r, k] = x * scale[t]
                 # Infinity minus itself is not a number, but unlike a NaN it equals itself.
-                bad += (x < 0.0) or (x == x and x - x != 0.0)
+                bad += int(x < 0.0 or (x == x and x - x != 0.0))
             wrong = wrong or bad > 0
     return wrong
 

@@ -90,8 +90,11 @@ class Variable:
             grid = chunked.tiles(array.shape, (self.job.time, *whole), TILE)
             array = da.from_array(array, chunks=grid, name=False, asarray=False)
         extras = [self.extras[name].data for name in self.job.extras]
+        # Names are hashes of values, so that the same call has the same keys; a graph that is
+        # computed at once needs none.
+        name = None if self.is_lazy else False
         return array, [
-            each if isinstance(each, da.Array) else da.from_array(each, chunks=-1, name=False)
+            each if isinstance(each, da.Array) else da.from_array(each, chunks=-1, name=name)
             for each in extras
         ]
 
