@@ -4,11 +4,11 @@ The slow part of a rate :math:`m` (amount per day) is the smoothest curve near i
 
 .. math:: \int (c - m)^2 \, dt + \Big(\frac{P}{2\pi}\Big)^4 \int c''^2 \, dt ,
 
-whose response at period :math:`p` is :math:`1 / (1 + (P/p)^4)` with :math:`P` two thirds of the
-named length: half of the amplitude passes at two thirds of it, five sixths at the length itself,
-99.5 % at two and a half times the length (five years, for two). A running mean of the same length
-lets only three quarters pass there and has side lobes: multi-year means then lose more of the raw
-signal, and more month-to-month noise comes through.
+whose response at period :math:`p` is :math:`1 / (1 + (P/p)^4)` with :math:`P` half the named
+length: half of the amplitude passes at half of it, 94 % at the length itself, 99.8 % at two and a
+half times the length (five years, for two). A running mean of the same length lets nothing pass at
+the length itself and three quarters at two and a half times, and has side lobes: multi-year means
+lose more of the raw signal.
 
 Constants and trends pass whole, so the total is kept, at the ends of the record too, and steps
 may be uneven or missing. Everything is float64 on numpy or cupy arrays, columns last.
@@ -26,7 +26,7 @@ from xocean_ml.device import namespace
 
 __all__ = ["Running"]
 
-HALF = 2 / 3
+HALF = 1 / 2
 """Period of which half the amplitude passes, over the named length."""
 
 
