@@ -36,7 +36,7 @@ class Smoother(_Accessor):
 
         return plan(self._ds, model, **arguments)
 
-    def fit(self, kind: str = "dong", **arguments: Any) -> Model:
+    def fit(self, kind: str = "tcn", **arguments: Any) -> Model:
         """Fit a smoother to this Dataset: `xocean_ml.smoothing.fit`."""
         from xocean_ml.smoothing.fit import fit
 
@@ -60,6 +60,6 @@ class DataArraySmoother:
         """What the call with the same arguments would do."""
         return self._ds.ml_smooth.plan(model, **arguments)
 
-    def fit(self, kind: str = "dong", **arguments: Any) -> Model:
+    def fit(self, kind: str = "tcn", **arguments: Any) -> Model:
         """Fit a smoother to this increment."""
         return self._ds.ml_smooth.fit(kind, **arguments)

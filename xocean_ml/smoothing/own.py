@@ -13,6 +13,7 @@ import xarray as xr
 from xocean_ml import persist
 from xocean_ml.device import namespace, to_numpy
 from xocean_ml.errors import GridError
+from xocean_ml.smoothing.sample import Sample, sample
 from xocean_ml.smoothing.smoother import FIELDS, Prediction, flat
 from xocean_ml.smoothing.statespace import StateSpace
 from xocean_ml.smoothing.statespace import fit as fit_laws
@@ -22,12 +23,10 @@ from xocean_ml.spec import Spec
 if TYPE_CHECKING:
     from xocean_ml.smoothing.tiles import Columns
 
-__all__ = ["StateSpaceSmoother", "fit_statespace"]
+__all__ = ["StateSpaceSmoother", "fit_statespace", "laws_of"]
 
 _ARRAYS = ("law", "size", "rate", "error", "loose", "slow", "free")
 YEAR = 365.25
-COLUMNS = 60
-"""Most columns of a level that a fit reads, evenly spaced."""
 
 
 @persist.register("statespace")
@@ -156,63 +155,13 @@ def fit_statespace(
     if len(ready.variables) > 1:
         names = [str(each.increments.name) for each in ready.variables]
         raise ValueError(f"a state space is fitted to one field at a time: drop one of {names}")
-    (variable,) = ready.variables
-    job = variable.job
-    cut, level = _thinned(variable)
-    amount = job.factor * job.steps.amount[:, None]
-    series = _series(variable.increments, cut, job.time) * amount
-    found = {
-        name: _series(variable.extras[name], cut, job.time)
-        for name in ("spread", "counts")
-        if name in variable.extras
-    }
-    if "spread" in found:
-        found["spread"] = found["spread"] * (job.spread_factor * job.steps.amount[:, None])
-    wide: dict[str, Any] = {n: np.broadcast_to(v, series.shape) for n, v in found.items()}
-    depth, groups = level if level is not None else (np.zeros(0), None)
-    laws = fit_laws(series, job.steps.length / YEAR, groups, **wide)
-    return StateSpaceSmoother(laws, depth, tuple(found))
+    return laws_of(sample(ready.variables[0]))
 
 
-def _thinned(variable: Any) -> tuple[tuple[slice, ...], tuple[np.ndarray, np.ndarray] | None]:
-    """Slices that leave few columns, and each remaining cell's level if there are levels."""
-    from xocean_ml import grid
-
-    increments = variable.increments
-    vertical = grid.axes(increments).get("Z")
-    dims = increments.dims
-    cut = [slice(None)] * len(dims)
-    cells = 1
-    for axis, dim in enumerate(dims):
-        if axis != variable.job.time and dim != vertical:
-            cells *= increments.sizes[dim]
-    for axis, dim in enumerate(dims):
-        if axis == variable.job.time or dim == vertical or cells <= COLUMNS:
-            continue
-        size = increments.sizes[dim]
-        stride = min(size, -(-cells // COLUMNS))
-        cut[axis] = slice(stride // 2, None, stride)
-        cells = cells // size * len(range(stride // 2, size, stride))
-    if vertical not in dims or increments.sizes[vertical] < 2:
-        return tuple(cut), None
-    depth = grid.depth(increments)
-    if depth.ndim != 1:
-        raise GridError(f"levels at depths that vary ({depth.dims}) are not fitted; give one depth")
-    shape = [
-        len(range(*part.indices(size))) for part, size in zip(cut, increments.shape, strict=True)
-    ]
-    order = np.moveaxis(
-        np.broadcast_to(_along(dims.index(vertical), shape), shape), variable.job.time, 0
-    )
-    return tuple(cut), (np.asarray(depth.values, float), order[0].ravel())
-
-
-def _along(axis: int, shape: Sequence[int]) -> np.ndarray:
-    return np.arange(shape[axis]).reshape([-1 if a == axis else 1 for a in range(len(shape))])
-
-
-def _series(values: xr.DataArray, cut: tuple[slice, ...], time: int) -> np.ndarray:
-    """(time, cell) in float64; this computes, but only the cells that are kept."""
-    kept = tuple(slice(None) if n == 1 else part for n, part in zip(values.shape, cut, strict=True))
-    found = np.moveaxis(np.asarray(values[kept].values, np.float64), time, 0)
-    return found.reshape(found.shape[0], -1)
+def laws_of(some: Sample) -> StateSpaceSmoother:
+    """A state space fitted to cells that were read."""
+    years = some.steps.length / YEAR
+    many = len(some.depth) > 1
+    groups = some.level if many else None
+    laws = fit_laws(some.series, years, groups, counts=some.counts, spread=some.spread)
+    return StateSpaceSmoother(laws, some.depth if many else np.zeros(0), tuple(some.given))

@@ -168,7 +168,7 @@ class Ready:
 
         if not self.model.needs_fit:
             return chunked.constant(persist.parcel(self.model, self.origin))
-        from xocean_ml.smoothing.fit import fitted_decay
+        from xocean_ml.smoothing.fit_dong import fitted_decay
 
         # Through keys of their own: else all chunks would be held until they are smoothed.
         work = [(chunked.clone(v.lazy()[0], "xocean-fit"), v.job) for v in self.variables]

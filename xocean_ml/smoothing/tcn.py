@@ -62,7 +62,9 @@ class TCNSmoother:
     @property
     def spec(self) -> Spec:
         """Reads and writes increments; wants spread, counts and depth."""
-        return Spec("tcn", FIELDS, FIELDS, whole=("T",), domain=DOMAIN, config=dict(self.config))
+        known = self.config.get("domain", DOMAIN)
+        domain = {name: (low, high) for name, (low, high) in known.items()}
+        return Spec("tcn", FIELDS, FIELDS, whole=("T",), domain=domain, config=dict(self.config))
 
     @classmethod
     def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> TCNSmoother:
