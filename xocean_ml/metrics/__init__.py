@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from xocean_ml.metrics.downscaling import downscaling
 from xocean_ml.metrics.rivals import running_mean, whittaker
 from xocean_ml.metrics.smoothing import smoothing
 from xocean_ml.metrics.sweep import at_noise, frontier, inside
 
-__all__ = ["at_noise", "frontier", "inside", "running_mean", "smoothing", "whittaker"]
+__all__ = [
+    "at_noise",
+    "downscaling",
+    "frontier",
+    "inside",
+    "running_mean",
+    "smoothing",
+    "whittaker",
+]
