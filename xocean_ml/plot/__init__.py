@@ -1,4 +1,4 @@
-"""Figures: what a smoother did to increments, at a glance. Needs the extra ``plot``.
+"""Figures: what a model did, at a glance. Needs the extra ``plot``.
 
 Figures are made without pyplot, so no global state is left behind.
 
@@ -9,6 +9,7 @@ Figures are made without pyplot, so no global state is left behind.
 `lines`         panels over time: increments at one depth, running content
 `scores`        panels of scores: error against noise, by depth band and era
 `figure`        `smoothing`: the panels put together
+`downscaled`    `downscaling`: coarse, guide, models, truth, errors, spectra
 ==============  ===========================================================================
 
 Each knows only those above it.
@@ -16,6 +17,7 @@ Each knows only those above it.
 
 from __future__ import annotations
 
+from xocean_ml.plot.downscaled import downscaling
 from xocean_ml.plot.figure import smoothing
 
-__all__ = ["smoothing"]
+__all__ = ["downscaling", "smoothing"]
