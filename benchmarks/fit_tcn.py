@@ -2,8 +2,8 @@
 
     python benchmarks/fit_tcn.py
 
-For twins of the families that nothing was trained on: error over optimum A's in each band (a mean
-over all eras), each rival filter at its best in hindsight, for a fit that is given spread and counts
+For twins of the families that nothing was trained on: error over optimum A's in each band (all
+eras), each rival filter at its best in hindsight, for a fit that is given spread and counts
 of observations, and for one that sees increments only. Then a fit towards a target: trained on the
 first half of the columns, scored on the other half. Bar: at most 1.15 at 300-800 and 800-2000 m.
 """

@@ -15,7 +15,7 @@ import xarray as xr
 
 import xocean_ml as xo
 from xocean_ml.errors import FieldNotFound, GridError, UnitsError, ValuesError
-from xocean_ml.smoothing.matched import matched
+from xocean_ml.smoothing.matched import Matched
 from xocean_ml.smoothing.own import StateSpaceSmoother, laws_of
 from xocean_ml.smoothing.prepare import prepare
 from xocean_ml.smoothing.sample import sample
@@ -47,7 +47,7 @@ def laws(some):
 
 
 def test_twins_are_like_the_data(some, laws):
-    world = matched(some, laws, 200, 0, 0)
+    world = Matched(some, laws).draw(200, 0, 0)
     series = world.bank.shape[-1]
     assert series == len(some.steps)
     for level, depth in enumerate(some.depth):
@@ -57,7 +57,7 @@ def test_twins_are_like_the_data(some, laws):
 
 
 def test_the_best_answer_is_best_and_keyed_by_position(some, laws):
-    one, again, other = (matched(some, laws, 150, 3, draw) for draw in (1, 1, 2))
+    one, again, other = (Matched(some, laws).draw(150, 3, draw) for draw in (1, 1, 2))
     assert (one.best == again.best).all()
     assert one.best.shape != other.best.shape or not (one.best == other.best).all()
     off = ((one.best - one.truth) ** 2).mean()
@@ -67,7 +67,7 @@ def test_the_best_answer_is_best_and_keyed_by_position(some, laws):
 
 def test_increments_are_made_where_the_data_have_them(some, laws):
     """A step of a level in which no cell of the data has an increment has none in a twin."""
-    world = matched(some, laws, 150, 0, 0)
+    world = Matched(some, laws).draw(150, 0, 0)
     for level, depth in enumerate(some.depth):
         data = (np.nan_to_num(some.series[:, some.level == level]) != 0).mean()
         seen = world.context[torch_mask(world.depth == depth), -5].mean().item()

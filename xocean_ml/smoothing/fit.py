@@ -40,7 +40,7 @@ def fit(ds: xr.Dataset, kind: str = "tcn", **options: Any) -> Smoother:
     init : model, path or name, optional
         For ``"tcn"``: the learned smoother to begin with, the packaged one by default.
     steps, seed : int
-        For ``"tcn"``: updates of the weights, 1000 by default, and the key of all random numbers.
+        For ``"tcn"``: updates of the weights, 600 by default, and the key of all random numbers.
     checkpoint : path, optional
         For ``"tcn"``: file from which a fit that was killed goes on, to the same weights.
     progress : bool, optional

@@ -14,7 +14,7 @@ from xocean_ml import fields as cf
 from xocean_ml import persist
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError
 from xocean_ml.networks.tcn import GatedTCN
-from xocean_ml.smoothing.matched import matched
+from xocean_ml.smoothing.matched import Matched
 from xocean_ml.smoothing.own import laws_of
 from xocean_ml.smoothing.prepare import Variable, prepare
 from xocean_ml.smoothing.sample import Sample, sample
@@ -24,7 +24,7 @@ from xocean_ml.training import Schedule, fit, generator, masked_mean, withheld_b
 
 __all__ = ["SCHEDULE", "fit_tcn"]
 
-SCHEDULE = Schedule(steps=1000, rate=7e-4, warmup=50, batch=48, check_every=100, patience=5)
+SCHEDULE = Schedule(steps=600, rate=5e-4, warmup=50, batch=48, check_every=100, patience=5)
 WORLDS, CELLS = 4, 400
 """Draws of matched twins, and series in each."""
 WITHHELD = 0.2
@@ -134,13 +134,12 @@ def _target(
 
 def _twins(parts: Sequence[Sample], seed: int) -> tuple[list[World], World]:
     """Draws of twins to train on, and one to check with."""
-    worlds = []
-    for number, some in enumerate(parts):
-        laws = laws_of(some)
-        worlds.append(
-            [matched(some, laws, CELLS, seed, number, draw) for draw in range(WORLDS + 1)]
-        )
-    return [world for each in worlds for world in each[:-1]], worlds[0][-1]
+    every = [Matched(some, laws_of(some)) for some in parts]
+    draws = [
+        [one.draw(CELLS, seed, number, draw) for draw in range(WORLDS + 1)]
+        for number, one in enumerate(every)
+    ]
+    return [world for each in draws for world in each[:-1]], draws[0][-1]
 
 
 def _taught(parts: Sequence[Sample], seed: int) -> tuple[list[World], World]:

@@ -3,8 +3,8 @@ r"""Twins matched to the user's own increments: what a network without a truth i
 A state space fitted to the data (`xocean_ml.smoothing.statespace`) says what kind of model and of
 assimilation they come from. Here its equations run forwards, with new noise, at the data's own
 times; increments are made where the data have them, with their counts, and the spread errs as
-theirs does. Each cell's law is scattered about its level's, so that a network does not hang on
-the estimate. The best answer is known: the smoother of the law that the twin was made with.
+theirs does. Each twin has the law of a cell of the data, scattered, so that a network does not hang
+on the estimate. The best answer is known: the smoother of the law that the twin was made with.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ import numpy as np
 from xocean_ml.kernels import kalman
 from xocean_ml.kernels.kalman import Array, Record
 from xocean_ml.smoothing import _records as records
-from xocean_ml.smoothing._likelihood import NO_DRIFT, OWN, SCALE
+from xocean_ml.smoothing._likelihood import NO_DRIFT
 from xocean_ml.smoothing.own import YEAR, StateSpaceSmoother
 from xocean_ml.smoothing.sample import Sample
+from xocean_ml.smoothing.statespace import StateSpace
 from xocean_ml.smoothing.train import World, tensors
 from xocean_ml.training import generator
 
-__all__ = ["matched"]
+__all__ = ["Matched"]
+
+SCATTER = 0.15
+"""Standard deviation of the logarithms of parameters about those of a cell."""
 
 
-def matched(some: Sample, laws: StateSpaceSmoother, cells: int, *key: int) -> World:
-    """One draw of twins.
+class Matched:
+    """Twins of some data.
 
     Parameters
     ----------
@@ -32,65 +36,73 @@ def matched(some: Sample, laws: StateSpaceSmoother, cells: int, *key: int) -> Wo
         The data.
     laws : StateSpaceSmoother
         Fitted to them.
-    cells : int
-        How many, spread over the levels as the data are.
-    *key : int
-        Position of the random numbers: seed, number of the draw.
     """
-    rng = generator(*key)
-    given = records.read(
-        some.series, some.steps.length / YEAR, some.level, some.counts, some.spread
-    )
-    pick = rng.choice(np.flatnonzero(~given.dead), cells)
-    group = given.groups[pick]
-    record = _observed(given.record.cells(pick), laws, group, some.counts is None, rng)
-    law = _scattered(laws, group, rng)
-    increments, truth = _cycles(law, record, rng)
-    record = record._replace(increment=increments)
-    best, _ = kalman.smooth(law, record)
-    spread = _spread(law, record, laws, group, rng) if some.spread is not None else None
-    counts = np.where(record.state > 0, record.counts, 0.0) if some.counts is not None else None
-    live = np.flatnonzero((increments != 0).sum(axis=1) > 2)
-    return tensors(
-        increments[live].T,
-        some.steps.days,
-        some.steps.length,
-        some.depth_of_cells[pick][live],
-        None if spread is None else spread[live].T,
-        None if counts is None else counts[live].T,
-        best[live].T,
-        truth[live].T,
-    )
+
+    def __init__(self, some: Sample, laws: StateSpaceSmoother) -> None:
+        assert laws.laws is not None
+        years = some.steps.length / YEAR
+        self.some, self.laws = some, laws.laws
+        self.given = records.read(some.series, years, some.level, some.counts, some.spread)
+        # The law that each cell's own increments ask for, in K.
+        self.law = self.laws.smooth(
+            some.series, years, some.level, counts=some.counts, spread=some.spread
+        ).law
+
+    def draw(self, cells: int, *key: int) -> World:
+        """One draw, of cells spread over the levels as the data are.
+
+        Parameters
+        ----------
+        cells : int
+            How many.
+        *key : int
+            Position of the random numbers: seed, number of the draw.
+        """
+        rng = generator(*key)
+        some, steps = self.some, self.some.steps
+        pick = rng.choice(np.flatnonzero(~self.given.dead), cells)
+        group = self.given.groups[pick]
+        record = _observed(self.given.record.cells(pick), self.laws, group, some, rng)
+        law = self.law[pick] + SCATTER * rng.standard_normal((cells, 7))
+        none = rng.random(cells) >= self.laws.slow[group]
+        law[none, 0] = NO_DRIFT
+        increments, truth = _cycles(law, record, rng)
+        record = record._replace(increment=increments)
+        best, _ = kalman.smooth(law, record)
+        spread = counts = None
+        if some.spread is not None:
+            spread = _spread(law, record, self.laws.error[group], rng)
+        if some.counts is not None:
+            counts = np.where(record.state > 0, record.counts, 0.0)
+        live = np.flatnonzero((increments != 0).sum(axis=1) > 2)
+        return tensors(
+            increments[live].T,
+            steps.days,
+            steps.length,
+            some.depth_of_cells[pick][live],
+            None if spread is None else spread[live].T,
+            None if counts is None else counts[live].T,
+            best[live].T,
+            truth[live].T,
+        )
 
 
 def _observed(
     record: Record,
-    laws: StateSpaceSmoother,
+    laws: StateSpace,
     group: np.ndarray,
-    counting: bool,
+    some: Sample,
     rng: np.random.Generator,
 ) -> Record:
     """The data's cells without their numbers: where increments are made, and of how many."""
-    assert laws.laws is not None
     state = np.where(record.state > 0, 1, 0).astype(np.int8)
     counts = record.counts
-    if counting and laws.laws.rate is not None:
-        mean = records.expected(record, laws.laws.rate[group])
+    if some.counts is None and laws.rate is not None:
+        mean = records.expected(record, laws.rate[group])
         # Of those that come at all: what an expectation above one has beyond the first.
         counts = 1.0 + rng.poisson(np.maximum(mean - 1.0, 0.0)).astype(np.float64)
     zero = np.zeros(len(state))
     return record._replace(state=state, counts=counts, loose=zero, spread=np.zeros(counts.shape))
-
-
-def _scattered(laws: StateSpaceSmoother, group: np.ndarray, rng: np.random.Generator) -> Array:
-    """A law for each cell in K, about its level's; without drift where none was found."""
-    found = laws.laws
-    assert found is not None
-    size = np.log(found.size[group]) + OWN * rng.standard_normal(len(group))
-    own = found.law[group] + OWN * rng.standard_normal((len(group), 7))
-    law = np.asarray(own + size[:, None] * SCALE, dtype=np.float64)
-    law[:, 0] = np.where(rng.random(len(law)) < found.slow[group], law[:, 0], NO_DRIFT)
-    return law
 
 
 def _cycles(law: Array, record: Record, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -114,18 +126,10 @@ def _cycles(law: Array, record: Record, rng: np.random.Generator) -> tuple[Array
     return made, truth
 
 
-def _spread(
-    law: Array,
-    record: Record,
-    laws: StateSpaceSmoother,
-    group: np.ndarray,
-    rng: np.random.Generator,
-) -> Array:
+def _spread(law: Array, record: Record, error: np.ndarray, rng: np.random.Generator) -> Array:
     """What the filter expects of its increments, with the data's own scatter about that."""
-    assert laws.laws is not None
     gain, variance = kalman.gains(law, record)
     assumed = np.where(gain > 0, variance, 0.0) / np.exp(2 * law[:, 6:7])
     # K = P / (P + R), so K^2 (P + R) is K^2 R / (1 - K).
     expected = gain * np.sqrt(assumed / np.maximum(1 - gain, 1e-6))
-    scatter = laws.laws.error[group][:, None] * rng.standard_normal(gain.shape)
-    return expected * np.exp(0.5 * scatter)
+    return expected * np.exp(0.5 * error[:, None] * rng.standard_normal(gain.shape))
