@@ -9,6 +9,7 @@ said. Every rival is at the setting that is best for it on these very data.
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,26 @@ def dong_yearly(ds: xr.Dataset, days: float) -> xr.DataArray:
     return dong(ds, days, "1YS")
 
 
+def learned(ds: xr.Dataset, _: float) -> xr.DataArray:
+    """The packaged network, closed over windows of five years; it has seen no such data."""
+    return ds.ml_smooth(conserve="5YS")["temperature_increment"]
+
+
+def learned_open(ds: xr.Dataset, _: float) -> xr.DataArray:
+    """The same, not closed over windows; the whole amount is given back evenly."""
+    return _closed(ds.ml_smooth(conserve=None)["temperature_increment"], raw(ds, 0))
+
+
+def fitted(kind: str) -> Smoother:
+    """A model fitted to the thinned increments themselves, without any truth."""
+
+    def smooth(ds: xr.Dataset, _: float) -> xr.DataArray:
+        model = ds.ml_smooth.fit(kind)
+        return ds.ml_smooth(model, conserve="5YS")["temperature_increment"]
+
+    return smooth
+
+
 def rts(ds: xr.Dataset, _: float) -> xr.DataArray:
     """Rauch-Tung-Striebel with the filter's own gains, which know of gaps but not of the drift.
 
@@ -84,7 +105,11 @@ METHODS: dict[str, tuple[Smoother, tuple[float, ...]]] = {
     "Dong": (dong, DAYS),
     "Dong, closed 1YS": (dong_yearly, DAYS),
     "RTS, own gains": (rts, (0,)),
+    "TCN": (learned, (0,)),
+    "TCN, not closed": (learned_open, (0,)),
+    "state space": (fitted("statespace"), (0,)),
 }
+FITTED = {"fit(tcn)": (fitted("tcn"), (0,))}
 
 
 def main() -> None:
@@ -92,11 +117,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=DATA, help="folder with argo/ and the atlas")
     parser.add_argument("--output", type=Path, default=Path("smooth_argo.png"), help="picture")
+    parser.add_argument("--fit", action="store_true", help="fit the network too: some minutes")
     options = parser.parse_args()
+    warnings.filterwarnings("ignore", message=".*lies outside what|no slow part")
     floats = {number: _argo.prepare(options.data, number, COLUMN) for number in FLOATS}
     for number, runs in floats.items():
         _describe(number, runs)
-    sweeps = {name: _sweep(floats, *method) for name, method in METHODS.items()}
+    sweeps = {
+        name: _sweep(floats, *method)
+        for name, method in (METHODS | (FITTED if options.fit else {})).items()
+    }
     reference = sweeps["raw"][0]["errors"]
     print("\nscores of the sparse half (heat: GJ m-2; temperature: K), each setting in days")
     for name, rows in sweeps.items():
@@ -106,7 +136,7 @@ def main() -> None:
     print("\neach at its best setting")
     for name, row in best.items():
         print(_line(name, row, reference))
-    draw(floats, best["Dong"]["days"], options.output)
+    draw(floats, options.output)
     print(f"\npicture: {options.output}")
 
 
@@ -198,7 +228,7 @@ def _describe(number: str, runs: dict[str, xr.Dataset]) -> None:
     )
 
 
-def draw(floats: dict[str, dict[str, xr.Dataset]], days: float, output: Path) -> None:
+def draw(floats: dict[str, dict[str, xr.Dataset]], output: Path) -> None:
     """Draw increments on (time, depth) and heat content, one column for each float."""
     import matplotlib
 
@@ -212,8 +242,8 @@ def draw(floats: dict[str, dict[str, xr.Dataset]], days: float, output: Path) ->
     norm = SymLogNorm(0.03, vmin=-1.5, vmax=1.5)
     for column, (number, runs) in zip(panels.T, floats.items(), strict=True):
         thinned, full = runs["thinned"], runs["full"]
-        smoothed = dong(thinned, days)
-        titles = ("thinned, raw", f"thinned, smoothed (Dong, {days:g} d)", "all profiles, raw")
+        smoothed = learned(thinned, 0)
+        titles = ("thinned, raw", "thinned, smoothed (TCN)", "all profiles, raw")
         shown = (thinned[_NAME], smoothed, full[_NAME])
         for panel, title, each in zip(column, titles, shown, strict=False):
             image = panel.pcolormesh(
