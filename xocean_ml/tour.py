@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml import grid, metrics, persist, simulate
-from xocean_ml.errors import XOceanError
+from xocean_ml.errors import GridError, XOceanError
 from xocean_ml.smoothing.prepare import Variable, prepare
 
 __all__ = ["own", "twin"]
@@ -157,7 +157,7 @@ def _words(scores: Mapping[str, xr.Dataset], width: float, decay: float) -> str:
         "Month-to-month noise (root mean square of steps, over that of the raw increments) falls "
         f"to {between(closed, 'noise_ratio', 3)} of what it was.",
         "Errors against the truth, over those of the best estimate that the same increments allow "
-        f"(optimum A, which knows every parameter), were {between(raw, 'rmse_ratio', 1)} and are "
+        f"(optimum A, which knows every parameter), were {between(raw, 'rmse_ratio')} and are "
         f"{between(free, 'rmse_ratio')}. A running mean of {width:.0f} months, the best of "
         f"{len(WIDTHS)} widths in hindsight, is at {between(mean, 'rmse_ratio')}; the smoother of "
         f"Dong et al. (2021) with {decay:.0f} days, the best of {len(DECAYS)}, at "
@@ -265,10 +265,13 @@ def _thinned(da: xr.DataArray) -> xr.DataArray:
 
 def _model(ds: xr.Dataset) -> Any:
     """The packaged network; without depth Dong's smoother, fitted."""
-    if "Z" in grid.axes(ds):
-        return "tcn"
-    print("There is no depth, which the learned smoother needs: Dong's is taken.\n")
-    return ds.ml_smooth.fit("dong")
+    try:
+        prepare(ds, "tcn", {}, conserve=WINDOW)
+    except GridError as error:
+        told = f"{error}. So the smoother of Dong et al. (2021) is fitted to these data."
+        print(textwrap.fill(told, 96), end="\n\n")
+        return ds.ml_smooth.fit("dong")
+    return "tcn"
 
 
 def _announce(ds: xr.Dataset, model: Any = "tcn") -> None:

@@ -128,13 +128,16 @@ class Variable:
         if not self.is_lazy:
             results = dask.compute(*results, scheduler="threads")
         values, *further = results
-        made = {self.target: self.increments.copy(data=values).assign_attrs(self.attrs)}
+        made = {self.target: (values, self.attrs)}
         for name, data in zip(self.job.further, further, strict=True):
-            about = _about(name, self)
-            made[f"{self.increments.name}_{name}"] = self.increments.copy(data=data).assign_attrs(
-                about
-            )
-        return {name: each.rename(name) for name, each in made.items()}
+            made[f"{self.increments.name}_{name}"] = data, _about(name, self)
+        return {name: self._like(name, *each) for name, each in made.items()}
+
+    def _like(self, name: Any, data: Any, attrs: Mapping[str, Any]) -> xr.DataArray:
+        """A variable on the grid of the increments that has attributes of its own alone."""
+        made = self.increments.copy(data=data).rename(name)
+        made.attrs = dict(attrs)
+        return made
 
 
 def _about(name: str, variable: Variable) -> dict[str, Any]:
