@@ -153,6 +153,24 @@ def test_film_starts_as_the_identity():
     torch.testing.assert_close(FiLM(3, 5)(x, torch.randn(2, 3)), x)
 
 
+@pytest.mark.parametrize(
+    ("batch", "groups", "blocks"), [(1, 1, 2), (5, 3, 4), (7, 40, 3), (2, 9, 0)]
+)
+def test_prediction_in_place_is_the_training_pass(batch, groups, blocks):
+    torch.manual_seed(0)
+    network = GatedTCN(6, 4, 3, channels=8, blocks=blocks)
+    for each in network.parameters():
+        torch.nn.init.normal_(each, std=0.5)
+    network.middle += torch.randn(6)
+    network.scale *= torch.rand(6) + 0.5
+    context, condition = torch.randn(batch, 6, groups), torch.randn(batch, 3)
+    with torch.no_grad():
+        expected = network.weights(context, condition)
+    found = network.predict(context, condition)
+    for one, other in zip(expected, found, strict=True):
+        torch.testing.assert_close(other.movedim(-1, 0), one, rtol=1e-4, atol=1e-4)
+
+
 def test_the_answer_is_linear_in_the_bank():
     network, (context, bank, condition) = _network()
     with torch.no_grad():

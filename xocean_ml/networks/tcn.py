@@ -16,6 +16,8 @@ interpolated between the middles of groups; what is averaged keeps its full reso
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import nn
 
@@ -45,6 +47,7 @@ class Block(nn.Module):
 
     def __init__(self, channels: int, condition: int, dilation: int) -> None:
         super().__init__()
+        self.dilation = dilation
         convolution = nn.Conv1d(channels, channels, 3, dilation=dilation, padding=dilation)
         self.convolution = nn.utils.parametrizations.weight_norm(convolution)
         self.film = FiLM(condition, channels)
@@ -138,3 +141,64 @@ class GatedTCN(nn.Module):
         x = self.leave(x)
         adapted = x[:, 2:] + self.base[:, None]
         return x[:, 0], x[:, 1], adapted, self.base + self.light(condition)
+
+    @torch.inference_mode()
+    def predict(
+        self, context: torch.Tensor, condition: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """`weights` for prediction on a CPU: two buffers instead of new tensors at every step.
+
+        Large temporaries are pages that the system must hand out anew each time; on workers that
+        are told to give memory back at once (dask's are) that took longer than the arithmetic.
+        Series are columns of one long row of groups, so that a dilated convolution is a sum of
+        products with shifted views of that row.
+
+        Parameters
+        ----------
+        context, condition : Tensor
+            As for `forward`.
+
+        Returns
+        -------
+        logit, error : Tensor, (groups, batch)
+        adapted : Tensor, (bank, groups, batch)
+        light : Tensor, (bank, batch)
+        """
+        context = context.permute(1, 2, 0).flatten(1)
+        batch = len(condition)
+        blocks = cast("list[Block]", list(self.blocks))
+        reach = batch * max((block.dilation for block in blocks), default=0)
+        row = slice(reach, reach + context.shape[1])
+        enter, bias = _linear(self.enter)
+        enter = enter[0] / self.scale
+        refined = torch.mm(enter, context)
+        room = context.new_zeros(len(refined), reach + row.stop)
+        room[:, row] = _film(refined, self.start, condition, bias - enter @ self.middle)
+        for block in blocks:
+            kernel, bias = _linear(block.convolution)
+            for k, tap in enumerate(kernel):
+                shift = (k - 1) * batch * block.dilation
+                shifted = room[:, row.start + shift : row.stop + shift]
+                torch.addmm(refined, tap, shifted, beta=float(k > 0), out=refined)
+            room[:, row] += _film(refined, block.film, condition, bias)
+        leave, bias = _linear(self.leave)
+        x = torch.addmm(bias[:, None], leave[0], room[:, row])
+        logit, error, *adapted = x.unflatten(1, (-1, batch))
+        weights = torch.stack(adapted) + self.base[:, None, None]
+        return logit, error, weights, (self.base + self.light(condition)).T
+
+
+def _linear(convolution: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """One matrix (outputs, inputs) for each tap of a convolution, and what is added."""
+    weight, bias = cast("nn.Conv1d", convolution).weight, cast("nn.Conv1d", convolution).bias
+    return weight.movedim(2, 0), cast("torch.Tensor", bias)
+
+
+def _film(x: torch.Tensor, film: FiLM, condition: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """GELU of FiLM of x + bias, in place; x (channels, groups x batch)."""
+    gamma, beta = film.change(condition).T[:, None].chunk(2)
+    shift = beta + (1 + gamma) * bias[:, None, None]
+    by_series = x.unflatten(1, (-1, len(condition)))
+    torch.addcmul(shift, by_series, 1 + gamma, out=by_series)
+    torch.ops.aten.gelu_(x)
+    return x

@@ -99,7 +99,8 @@ def surroundings(
     context = [each.reshape(-1, *local.shape) for each in seen]
     context += [number, local[None], _pool(made, pool)[None] * (MONTH / step)]
     rate = density[2].sum(axis=0).mean(axis=0)
-    energy = energies(x, days, length) * length[:, None]
+    energy = energies(x, days, length)
+    energy *= length[:, None]
     for heard, over in HEARD.items():
         local = around(energy[heard], (over,)).sum(axis=1)
         context.append(np.log(local + 1e-4))
@@ -114,10 +115,8 @@ def surroundings(
         ],
         axis=1,
     )
-    together = np.concatenate(context).astype(np.float32)
-    return Surroundings(
-        np.ascontiguousarray(together.transpose(2, 0, 1)), condition.astype(np.float32), scale
-    )
+    together = np.concatenate(context, dtype=np.float32)
+    return Surroundings(together.transpose(2, 0, 1), condition.astype(np.float32), scale)
 
 
 def bank(x: np.ndarray, days: np.ndarray, length: np.ndarray) -> np.ndarray:

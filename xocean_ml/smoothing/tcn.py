@@ -17,8 +17,6 @@ from xocean_ml.smoothing.steps import Steps
 from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
-    import torch
-
     from xocean_ml.networks.tcn import GatedTCN
     from xocean_ml.smoothing.surroundings import Surroundings
     from xocean_ml.smoothing.tiles import Columns
@@ -125,18 +123,16 @@ class TCNSmoother:
 
         from xocean_ml.kernels.bank import Weights, between, blend
 
-        with torch.inference_mode():
-            logit, error, adapted, light = self.network.weights(
-                torch.from_numpy(seen.context), torch.from_numpy(seen.condition)
-            )
-        # Columns last, as in all loops over columns.
-        weights = Weights(*(_columns_last(each) for each in (logit, adapted, light)))
+        logit, error, adapted, light = self.network.predict(
+            torch.from_numpy(seen.context), torch.from_numpy(seen.condition)
+        )
+        weights = Weights(*(each.numpy() for each in (logit, adapted, light.contiguous())))
         answer, gate = blend(x, steps.days, steps.length, weights)
         found = {"smoothed": answer * seen.scale}
         if "gate" in asked:
             found["gate"] = gate
         if "spread" in asked:
-            grouped = error.numpy().T
+            grouped = error.numpy()
             lower, fraction = between(len(steps), len(grouped))
             upper = np.minimum(lower + 1, len(grouped) - 1)
             along = grouped[lower] + fraction[:, None] * (grouped[upper] - grouped[lower])
@@ -182,10 +178,6 @@ def _see(amounts: np.ndarray, steps: Steps, given: Mapping[str, np.ndarray]) -> 
         _known(given.get("spread")),
         _known(given.get("counts")),
     )
-
-
-def _columns_last(values: torch.Tensor) -> np.ndarray:
-    return np.ascontiguousarray(np.moveaxis(values.numpy(), 0, -1))
 
 
 def _known(values: np.ndarray | None) -> np.ndarray | None:
