@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xocean_ml.persist import load
     from xocean_ml.smoothing import increments, smooth
 
-    from . import fields, metrics, observations, plot, simulate
+    from . import fields, metrics, observations, plot, simulate, tutorial
 
 __version__ = "0.1.0"
 
@@ -45,9 +45,10 @@ __all__ = [
     "plot",
     "simulate",
     "smooth",
+    "tutorial",
 ]
 
-_MODULES = ("fields", "metrics", "observations", "plot", "simulate")
+_MODULES = ("fields", "metrics", "observations", "plot", "simulate", "tutorial")
 _NAMES = {
     "load": "xocean_ml.persist",
     "increments": "xocean_ml.smoothing",
