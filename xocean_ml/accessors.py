@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from xocean_ml.persist import Model
     from xocean_ml.plan import Plan
 
-__all__ = ["DataArraySmoother", "Smoother"]
+__all__ = ["DataArraySmoother", "Downscaler", "Smoother"]
 
 
 class _Accessor:
@@ -41,6 +41,23 @@ class Smoother(_Accessor):
         from xocean_ml.smoothing.fit import fit
 
         return fit(self._ds, kind, **arguments)
+
+
+@xr.register_dataset_accessor("downscale")
+class Downscaler(_Accessor):
+    """``ds.downscale(...)``: bring fields to a finer grid; see `xocean_ml.downscale`."""
+
+    def __call__(self, model: Any = None, **arguments: Any) -> xr.Dataset:
+        """Downscale: `xocean_ml.downscale` on this Dataset, same arguments."""
+        from xocean_ml.downscaling import downscale
+
+        return downscale(self._ds, model, **arguments)
+
+    def plan(self, model: Any = None, **arguments: Any) -> Plan:
+        """What the call with the same arguments would do: `xocean_ml.downscaling.plan`."""
+        from xocean_ml.downscaling import plan
+
+        return plan(self._ds, model, **arguments)
 
 
 @xr.register_dataarray_accessor("ml_smooth")

@@ -150,7 +150,13 @@ def history_line(what: str, **facts: Any) -> str:
     return f"{now} xocean_ml {version('xocean_ml')}: {what}({told})"
 
 
-def finish(source: xr.Dataset, changed: Mapping[str, xr.DataArray], *, line: str) -> xr.Dataset:
+def finish(
+    source: xr.Dataset,
+    changed: Mapping[str, xr.DataArray],
+    *,
+    line: str,
+    coordinates: xr.Dataset | None = None,
+) -> xr.Dataset:
     """Make the output Dataset: the input with `changed` variables replaced or added.
 
     Parameters
@@ -161,6 +167,8 @@ def finish(source: xr.Dataset, changed: Mapping[str, xr.DataArray], *, line: str
         New variables with their final attributes (see `describe`).
     line : str
         Line for the history (see `history_line`).
+    coordinates : Dataset, optional
+        Coordinates of a new grid that the changed variables lie on, and their bounds.
 
     Returns
     -------
@@ -190,6 +198,8 @@ def finish(source: xr.Dataset, changed: Mapping[str, xr.DataArray], *, line: str
     (['sst', 'n'], array([0.5, 1. ]), '...Z xocean_ml ...: halve()')
     """
     new = _joined({name: _as_before(source, name, da) for name, da in changed.items()})
+    if coordinates is not None:
+        new = new.assign_coords(coordinates.coords)
     carried = source.drop_vars([name for name in source.variables if not _fits(source, name, new)])
     out = xr.merge([new, carried], join="exact", compat="override", combine_attrs="override")
     order = dict.fromkeys([*source.data_vars, *out.data_vars])

@@ -25,6 +25,7 @@ arrays).
 
 from __future__ import annotations
 
+from xocean_ml.grid._bounds import edges_of
 from xocean_ml.grid._sphere import EARTH_RADIUS
 from xocean_ml.grid.cells import cell_area, cell_thickness
 from xocean_ml.grid.dimensions import Axes, axes, dimension
@@ -44,6 +45,7 @@ __all__ = [
     "cell_thickness",
     "depth",
     "dimension",
+    "edges_of",
     "is_periodic",
     "latitude",
     "longitude",

@@ -1,0 +1,87 @@
+"""From a prepared group of fields to dask arrays: which tasks, over which windows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dask.array as da
+import numpy as np
+
+from xocean_ml import chunked
+from xocean_ml.chunked import Along, Input, Output, Tasks
+from xocean_ml.downscaling import blocks
+from xocean_ml.downscaling.axis import Axis, Cut
+from xocean_ml.downscaling.blocks import Job
+from xocean_ml.downscaling.coast import COAST_REACH
+from xocean_ml.downscaling.downscaler import Downscaler
+
+__all__ = ["build", "cuts", "reach_of"]
+
+
+def reach_of(model: Downscaler) -> int | None:
+    """Coarse cells that a block sees beyond its own."""
+    return None if model.reach is None else max(model.reach, COAST_REACH)
+
+
+def cuts(axis: Axis, chunks: Sequence[int], model: Downscaler) -> tuple[Cut, ...]:
+    """Blocks of an axis; one if the model needs the whole field."""
+    reach = reach_of(model)
+    return axis.cuts((axis.count,) if reach is None else chunks, reach)
+
+
+def build(
+    fields: Sequence[da.Array], guides: Sequence[da.Array], job: Job, model: Tasks
+) -> tuple[da.Array, ...]:
+    """The finer fields, then their spreads, as dask arrays.
+
+    Parameters
+    ----------
+    fields : sequence of dask array, (..., rows, columns)
+        On one grid and in one chunking.
+    guides : sequence of dask array
+        Each with some of the leading dimensions, on its own rows and columns.
+    job : Job
+    model : Tasks
+        The model as one node.
+    """
+    first = fields[0]
+    leading = first.chunks[:-2]
+    sizes = [tuple(c.own[1] - c.own[0] for c in each) for each in job.cuts]
+    grid = (*leading, *sizes)
+    last = len(grid) - 2
+    inputs = [
+        Input(each, _along(leading, range(len(leading)), job.axes, job.cuts, last))
+        for each in fields
+    ]
+    inputs += [
+        Input(each, _along(leading, guide.dims, guide.axes, guide.cuts, last))
+        for each, guide in zip(guides, job.guides, strict=True)
+    ]
+    work = chunked.tasks(blocks.run, grid, inputs, shared={"model": model, "job": job})
+    axes = tuple(range(len(grid)))
+    outputs = [
+        Output(grid, axes, _meta(each, dtype))
+        for _ in ("fields", *job.gives)
+        for each, dtype in zip(fields, job.dtypes, strict=True)
+    ]
+    return chunked.arrays(work, outputs)
+
+
+def _along(
+    leading: Sequence[tuple[int, ...]],
+    dims: Sequence[int],
+    axes: tuple[Axis, Axis],
+    windows: Sequence[Sequence[Cut]],
+    last: int,
+) -> tuple[Along, ...]:
+    beside = [chunked.own(axis, leading[axis]) for axis in dims]
+    across = [
+        Along(last + k, tuple(cut.coarse for cut in each), axis.wraps)
+        for k, (axis, each) in enumerate(zip(axes, windows, strict=True))
+    ]
+    return (*beside, *across)
+
+
+def _meta(array: da.Array, dtype: str) -> Any:
+    return np.empty((0,) * array.ndim, dtype) if array._meta is None else array._meta.astype(dtype)

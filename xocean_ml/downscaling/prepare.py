@@ -1,0 +1,400 @@
+"""Everything decided about a call of `downscale`, from metadata and coordinates alone."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from xocean_ml import chunked, grid, metadata, persist, units
+from xocean_ml import fields as cf
+from xocean_ml.device import choose
+from xocean_ml.downscaling import graph, guides
+from xocean_ml.downscaling.blocks import GuideJob, Job
+from xocean_ml.downscaling.downscaler import Downscaler
+from xocean_ml.downscaling.target import Target, of_factor, of_like
+from xocean_ml.errors import FieldNotFound, GridError, ValuesError
+
+__all__ = ["Group", "Ready", "prepare"]
+
+GUIDED, UNGUIDED = "glio-guided", "glio"
+"""What is taken where no model is named."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Fields that go through the model together, and their guides.
+
+    Parameters
+    ----------
+    found : tuple of (field or None, DataArray)
+        What each variable is, and the variable.
+    names : tuple of str
+        Names of the results.
+    target : Target
+    guides : tuple of DataArray
+        At the fields' times, rows and columns last and ascending.
+    job : Job
+    beyond : tuple of str
+        What lies outside the training.
+    """
+
+    found: tuple[tuple[cf.Found | None, xr.DataArray], ...]
+    names: tuple[str, ...]
+    target: Target
+    guides: tuple[xr.DataArray, ...]
+    job: Job
+    beyond: tuple[str, ...]
+
+    @property
+    def stacks(self) -> int:
+        """Blocks along all dimensions but latitude and longitude."""
+        return int(np.prod([len(self._leading(dim)) for dim in self.job.dims[:-2]]))
+
+    @property
+    def depth(self) -> int:
+        """Maps in the largest block."""
+        return int(np.prod([max(self._leading(dim)) for dim in self.job.dims[:-2]]))
+
+    def _leading(self, dim: str) -> tuple[int, ...]:
+        first = self.found[0][1]
+        return tuple(first.chunksizes.get(dim, (first.sizes[dim],)))
+
+    @property
+    def split(self) -> bool:
+        """Whether a field comes in pieces of latitude or longitude."""
+        first = self.found[0][1]
+        return any(len(first.chunksizes.get(dim, (1,))) > 1 for dim in self.target.dims)
+
+    @property
+    def lacking(self) -> bool:
+        """Whether some of the target lies off the guides."""
+        return any(
+            not axis.wraps and (axis.places[0] < -0.5 or axis.places[-1] > axis.count - 0.5)
+            for guide in self.job.guides
+            for axis in guide.axes
+        )
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether a field or a guide is a dask array."""
+        return any(each.chunks is not None for _, each in self.found) or any(
+            each.chunks is not None for each in self.guides
+        )
+
+    def arrays(self) -> tuple[list[da.Array], list[da.Array]]:
+        """Fields and guides as dask arrays, in the order and chunks of the tasks."""
+        leading = self.job.dims[:-2]
+        ordered = [guides.ordered(each, self.target.sides, leading) for _, each in self.found]
+        made = [_lazy(each) for each in ordered]
+        chunks = made[0].chunks
+        fields = [each.rechunk(chunks) for each in made]
+        with_guides = [
+            _lazy(each).rechunk({axis: chunks[dim] for axis, dim in enumerate(guide.dims)})
+            for each, guide in zip(self.guides, self.job.guides, strict=True)
+        ]
+        return fields, with_guides
+
+    def build(self, ready: Ready) -> tuple[da.Array, ...]:
+        """The results, lazily."""
+        return graph.build(*self.arrays(), self.job, ready.node)
+
+    def run(self, ready: Ready) -> dict[str, xr.DataArray]:
+        """The finer variables and their spreads: lazy if anything read is."""
+        import dask
+
+        made = self.build(ready)
+        if not self.is_lazy:
+            made = dask.compute(*made, scheduler="threads")
+        roles = [role for role in ("state", *self.job.gives) for _ in self.found]
+        every = zip(made, roles, [*self.found] * (1 + len(self.job.gives)), self.names, strict=True)
+        return dict(self._labelled(*each) for each in every)
+
+    def _labelled(
+        self, data: Any, role: str, found: tuple[cf.Found | None, xr.DataArray], name: str
+    ) -> tuple[str, xr.DataArray]:
+        field, source = found
+        kept = {
+            str(c): v.variable
+            for c, v in source.coords.items()
+            if not set(v.dims) & set(self.target.dims)
+        }
+        dims = self.job.dims
+        made = xr.DataArray(data, dims=dims, coords=kept, name=name)
+        flips = {
+            d: slice(None, None, -1)
+            for d, f in zip(dims[-2:], self.target.flipped, strict=True)
+            if f
+        }
+        made = made.isel(flips).assign_coords(
+            {name: c for name, c in self.target.coordinates.coords.items() if c.ndim == 1}
+        )
+        made = made.transpose(*map(str, source.dims))
+        told = str(source.attrs.get("units", ""))
+        if role == "state":
+            made.attrs = metadata.describe(
+                source.attrs, role=field.role if field else "state", units=told
+            )
+        else:
+            attrs = metadata.describe({}, role="spread", units=told)
+            made.attrs = attrs | {
+                "long_name": f"standard error of {source.name}, as the model says"
+            }
+        return name, made
+
+
+def _lazy(array: xr.DataArray) -> da.Array:
+    data = array.data
+    if isinstance(data, da.Array):
+        return data
+    return da.from_array(data, chunks=-1, name=False, asarray=False)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Everything decided: what `downscale` runs and what `plan` prints."""
+
+    source: xr.Dataset
+    quantities: dict[Any, Any]
+    model: Downscaler
+    origin: str | None
+    groups: tuple[Group, ...]
+    settings: dict[str, Any]
+
+    @cached_property
+    def node(self) -> chunked.Tasks:
+        """The model as one node of the graph."""
+        return chunked.constant(persist.parcel(self.model, self.origin))
+
+    def history(self) -> str:
+        """One line that says how to do it again."""
+        sha = persist.digest(self.model)[:16]
+        name = self.model.spec.name
+        return metadata.history_line("downscale", model=name, sha256=sha, **self.settings)
+
+
+def prepare(
+    ds: xr.Dataset,
+    model: Any,
+    *,
+    factor: Any = None,
+    like: Any = None,
+    guide: xr.Dataset | None = None,
+    fields: Mapping[str, str] | None = None,
+    conserve: bool = False,
+    device: str | None = None,
+) -> Ready:
+    """Decide everything about a call."""
+    if not isinstance(ds, xr.Dataset):
+        raise TypeError(f"downscale takes a Dataset, not {type(ds).__name__}")
+    if (factor is None) == (like is None):
+        given = "both were" if factor is not None else "neither was"
+        raise TypeError(f"give either factor= or like=; {given} given")
+    chosen, origin = _model(model, guide is not None)
+    plain, quantities = units.dequantify(ds)
+    if chosen.guided and guide is None:
+        wanted = ", ".join(each.key for each in _guide_specs(chosen))
+        raise TypeError(f"model {chosen.spec.name!r} needs guide=, a Dataset with {wanted}")
+    if guide is not None and not chosen.guided:
+        raise TypeError(f"model {chosen.spec.name!r} does not take guide: it is not guided")
+    seen_guide = None if guide is None else units.dequantify(guide)[0]
+    groups = []
+    for found in _groups(plain, chosen, fields):
+        source = plain[[str(each.name) for _, each in found]]
+        with_bounds = _with_bounds(source, plain)
+        target = of_factor(with_bounds, factor) if like is None else of_like(with_bounds, like)
+        groups.append(_group(found, target, seen_guide, chosen, conserve, device))
+    settings = {
+        "factor": tuple(round(f, 4) for f in groups[0].target.factor),
+        "guide": None if seen_guide is None else ",".join(str(g.name) for g in groups[0].guides),
+        "conserve": conserve or None,
+    }
+    return Ready(plain, quantities, chosen, origin, tuple(groups), settings)
+
+
+def _model(model: Any, guided: bool) -> tuple[Downscaler, str | None]:
+    origin = None
+    if model is None:
+        model = GUIDED if guided else UNGUIDED
+    if isinstance(model, (str, os.PathLike)):
+        origin = os.fspath(model)
+        model = persist.load(model)
+    if not isinstance(model, Downscaler):
+        raise TypeError(f"model {model!r} is no downscaler")
+    return model, origin
+
+
+def _guide_specs(model: Downscaler) -> list[Any]:
+    written = {each.key for each in model.spec.writes}
+    return [each for each in model.spec.reads if each.key not in written]
+
+
+def _with_bounds(source: xr.Dataset, plain: xr.Dataset) -> xr.Dataset:
+    names = [str(c.attrs.get("bounds", "")) for c in source.coords.values()]
+    return source.assign({name: plain[name] for name in names if name in plain.variables})
+
+
+Found = tuple[tuple["cf.Found | None", xr.DataArray], ...]
+
+
+def _groups(
+    plain: xr.Dataset, model: Downscaler, fields: Mapping[str, str] | None
+) -> Iterator[Found]:
+    """Variables that go through the model together."""
+    if model.spec.writes:
+        every = [
+            cf.find(plain, each.key, role=each.role, fields=fields) for each in model.spec.writes
+        ]
+        yield tuple((each, plain[each.variable]) for each in every)
+        return
+    lat, lon = grid.latitude(plain), grid.longitude(plain)
+    named = [str(name) for name in fields.values()] if fields else []
+    for name in named:
+        if name not in plain.data_vars:
+            raise FieldNotFound(f"fields={dict(fields or {})}: there is no variable {name!r}")
+    bounds = {str(c.attrs.get("bounds", "")) for c in plain.variables.values()}
+    chosen = named or [
+        str(name)
+        for name, each in plain.data_vars.items()
+        if {*lat.dims, *lon.dims} <= set(each.dims)
+        and each.dtype.kind == "f"
+        and name not in bounds
+    ]
+    if not chosen:
+        raise FieldNotFound("no floating-point variable on latitude and longitude to make finer")
+    for name in chosen:
+        yield ((None, plain[name]),)
+
+
+def _group(
+    found: Found,
+    target: Target,
+    guide: xr.Dataset | None,
+    model: Downscaler,
+    conserve: bool,
+    device: str | None,
+) -> Group:
+    first = found[0][1]
+    for _, each in found:
+        _checked(each, first, target)
+    leading = tuple(str(d) for d in first.dims if d not in target.dims)
+    arrays: list[xr.DataArray] = []
+    jobs: list[GuideJob] = []
+    rows_chunks, columns_chunks = (_chunks(first, side) for side in target.sides)
+    windows = (
+        graph.cuts(target.axes[0], rows_chunks, model),
+        graph.cuts(target.axes[1], columns_chunks, model),
+    )
+    for spec in _guide_specs(model) if guide is not None else ():
+        array, read = _guide(guide, spec, first, leading, target, windows)
+        arrays.append(array)
+        jobs.append(read)
+    conversions = [_conversion(each, field, model) for field, each in found]
+    data = [each.data for _, each in found]
+    job = Job(
+        names=tuple(str(each.name) for _, each in found),
+        dims=(*leading, *target.dims),
+        axes=target.axes,
+        cuts=windows,
+        factors=tuple(f for f, _ in conversions),
+        offsets=tuple(o for _, o in conversions),
+        dtypes=tuple(each.dtype.str for _, each in found),
+        gives=model.gives,
+        guides=tuple(jobs),
+        conserve=conserve,
+        device=choose(device, data[0]),
+    )
+    beyond = model.beyond(_facts(target))
+    if beyond:
+        warnings.warn(
+            f"{', '.join(job.names)}: outside what {model.spec.name!r} was trained on: "
+            f"{'; '.join(beyond)}",
+            stacklevel=5,
+        )
+    names = [*job.names, *(f"{name}_spread" for _ in job.gives for name in job.names)]
+    return Group(found, tuple(names), target, tuple(arrays), job, beyond)
+
+
+def _checked(each: xr.DataArray, first: xr.DataArray, target: Target) -> None:
+    if each.dtype.kind not in "fiu":
+        raise ValuesError(f"{each.name}: numbers are needed, not {each.dtype}")
+    if set(each.dims) != set(first.dims):
+        raise GridError(
+            f"{each.name} {each.dims} and {first.name} {first.dims} do not have the same dimensions"
+        )
+    missing = set(target.dims) - set(map(str, each.dims))
+    if missing:
+        raise GridError(f"{each.name} has no dimension {', '.join(sorted(missing))}")
+
+
+def _chunks(array: xr.DataArray, side: Any) -> tuple[int, ...]:
+    """Chunks of an axis in ascending order."""
+    if array.chunks is None:
+        return (len(side),)
+    sizes = array.chunksizes[side.dim]
+    return tuple(reversed(sizes)) if side.flipped else tuple(sizes)
+
+
+def _conversion(
+    each: xr.DataArray, field: cf.Found | None, model: Downscaler
+) -> tuple[float, float]:
+    if field is None:
+        return 1.0, 0.0
+    spec = next(s for s in model.spec.writes if s.key == field.key)
+    change = field.conversion(spec.units)
+    return float(change.factor), float(change.offset)
+
+
+def _guide(
+    guide: xr.Dataset | None,
+    spec: Any,
+    first: xr.DataArray,
+    leading: tuple[str, ...],
+    target: Target,
+    windows: Any,
+) -> tuple[xr.DataArray, GuideJob]:
+    """A guide at the fields' times, and how it is read."""
+    assert guide is not None
+    field = cf.find(guide, spec.key, role=spec.role)
+    array = _with_coords(guide, field.variable)
+    time = grid.axes(first).get("T")
+    array = guides.timed(array, first[time] if time is not None and time in first.coords else None)
+    axes, sides = guides.guide_axes(array, target)
+    own = [str(d) for d in array.dims if d not in {sides[0].dim, sides[1].dim}]
+    unknown = [d for d in own if d not in leading]
+    single = {d: 0 for d in unknown if array.sizes[d] == 1}
+    if len(single) < len(unknown):
+        raise GridError(
+            f"guide {array.name} has dimensions that {first.name} lacks: {', '.join(unknown)}"
+        )
+    array = array.isel(single)
+    dims = tuple(d for d in leading if d in own)
+    array = guides.ordered(array, sides, dims)
+    change = field.conversion(spec.units)
+    job = GuideJob(
+        name=str(array.name),
+        dims=tuple(leading.index(d) for d in dims),
+        axes=axes,
+        cuts=(guides.guide_cuts(axes[0], windows[0]), guides.guide_cuts(axes[1], windows[1])),
+        factor=float(change.factor),
+        offset=float(change.offset),
+    )
+    return array, job
+
+
+def _with_coords(ds: xr.Dataset, name: str) -> xr.DataArray:
+    return ds[name]
+
+
+def _facts(target: Target) -> dict[str, Any]:
+    """What a model may compare with its training."""
+    lat = target.sides[0]
+    spacing = 111.2 * float(np.median(np.diff(lat.centres)))
+    return {"coarse cell, km": spacing, "factor": max(target.factor)}

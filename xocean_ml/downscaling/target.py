@@ -1,0 +1,278 @@
+"""The grid to be reached: its coordinates and bounds, and where its cells lie on the coarse grid.
+
+Axes are seen in ascending order from here on, and longitudes unwrapped; how the fields are stored
+is remembered, and given back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xocean_ml import grid
+from xocean_ml.downscaling.axis import Axis
+from xocean_ml.errors import GridError
+from xocean_ml.kernels.lattice import positions, regular
+
+__all__ = ["Side", "Target", "of_factor", "of_like", "source_side"]
+
+KINDS = {"Y": "latitude", "X": "longitude"}
+SLACK = 1e-3
+"""Coarse cells by which a target may stick out: rounding of coordinates."""
+
+COARSER = 1.02
+"""Coarse cells that a target's cell may be wide: spacings of real grids vary a little."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One horizontal axis of a stored grid.
+
+    Parameters
+    ----------
+    kind : str
+        ``"Y"`` or ``"X"``.
+    coordinate : DataArray
+        As it is stored, one-dimensional.
+    centres : array, (n,)
+        Ascending; longitudes unwrapped.
+    edges : array, (n + 1,)
+        Of the cells, likewise.
+    flipped : bool
+        Whether it is stored in descending order.
+    wraps : bool
+        Whether it closes on itself.
+    """
+
+    kind: str
+    coordinate: xr.DataArray
+    centres: np.ndarray
+    edges: np.ndarray
+    flipped: bool
+    wraps: bool
+
+    @property
+    def dim(self) -> str:
+        """Its dimension."""
+        return str(self.coordinate.dims[0])
+
+    def __len__(self) -> int:
+        return len(self.centres)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A grid to be reached.
+
+    Parameters
+    ----------
+    sides : (Side, Side)
+        Of the coarse grid: latitude, longitude.
+    axes : (Axis, Axis)
+        Where the fine cells lie on them.
+    coordinates : Dataset
+        Latitude and longitude of the target with their bounds, in the order of the output.
+    flipped : (bool, bool)
+        Whether the output is in descending order.
+    """
+
+    sides: tuple[Side, Side]
+    axes: tuple[Axis, Axis]
+    coordinates: xr.Dataset
+    flipped: tuple[bool, bool]
+
+    @property
+    def dims(self) -> tuple[str, str]:
+        """Dimensions of the coarse grid; the output's have the same names."""
+        return self.sides[0].dim, self.sides[1].dim
+
+    @property
+    def factor(self) -> tuple[float, float]:
+        """Fine cells in a coarse one, along each axis."""
+        return 1 / self.axes[0].size, 1 / self.axes[1].size
+
+
+def source_side(obj: Any, kind: str) -> Side:
+    """Latitude or longitude of a grid, as `Side`.
+
+    Parameters
+    ----------
+    obj : Dataset or DataArray
+        With one-dimensional latitude and longitude.
+    kind : {"Y", "X"}
+
+    Raises
+    ------
+    GridError
+        A curvilinear or unstructured grid; an axis of one cell; not monotonic.
+    """
+    name = KINDS[kind]
+    lat, lon = grid.latitude(obj), grid.longitude(obj)
+    if lat.ndim > 1 or lon.ndim > 1:
+        raise GridError(
+            f"latitude and longitude are two-dimensional ({', '.join(map(str, lat.dims))}): "
+            ".downscale needs a rectilinear grid. Regrid first, conservatively, to one that is not "
+            "finer (with xesmf or xarray-regrid, say)"
+        )
+    if lat.dims == lon.dims:
+        raise GridError(
+            f"latitude and longitude share the dimension {', '.join(map(str, lat.dims))}: points "
+            "are no grid. Bring them to one first"
+        )
+    coordinate = lat if kind == "Y" else lon
+    if coordinate.size < 2:
+        raise GridError(f"{coordinate.name}: one cell cannot be made finer; two are the least")
+    centres = np.asarray(coordinate.values, np.float64)
+    if kind == "X":
+        centres = np.unwrap(centres, period=360)
+    edges = grid.edges_of(obj, coordinate)
+    step = np.diff(centres)
+    if not ((step > 0).all() or (step < 0).all()):
+        raise GridError(f"{coordinate.name} is not monotonic. Sort it: obj.sortby('{name}')")
+    flipped = bool(step[0] < 0)
+    if flipped:
+        centres, edges = centres[::-1], edges[::-1]
+    low, high = edges.min(axis=1), edges.max(axis=1)
+    if kind == "X":
+        # Bounds may be in another range than the centres.
+        turn = 360 * np.round((centres - (low + high) / 2) / 360)
+        low, high = low + turn, high + turn
+    joined = np.append(low, high[-1])
+    wraps = kind == "X" and grid.is_periodic(obj)
+    return Side(kind, coordinate, centres, joined, flipped, wraps)
+
+
+def of_factor(obj: Any, factor: Any) -> Target:
+    """Cut the cells of a grid into `factor` each, or as nearly as whole cells can.
+
+    Parameters
+    ----------
+    obj : Dataset or DataArray
+    factor : int, float or mapping
+        For both axes, or by axis (``"Y"``), kind (``"latitude"``) or dimension.
+    """
+    sides = source_side(obj, "Y"), source_side(obj, "X")
+    factors = _factors(factor, sides)
+    lattice = regular((len(sides[0]), len(sides[1])), factors)
+    axes: list[Axis] = []
+    made: dict[str, xr.Variable] = {}
+    flipped: list[bool] = []
+    every = zip(sides, (lattice.rows, lattice.columns), lattice.size, strict=True)
+    for side, places, size in every:
+        axes.append(Axis(places, size, len(side), side.wraps, side.wraps))
+        at = np.arange(len(side) + 1) - 0.5
+        edges = np.interp(np.append(places - size / 2, places[-1] + size / 2), at, side.edges)
+        made |= _coordinate(side, np.interp(places, at, side.edges), edges)
+        flipped.append(side.flipped)
+    coordinates = xr.Dataset(coords=made)
+    return Target(sides, (axes[0], axes[1]), coordinates, (flipped[0], flipped[1]))
+
+
+def _factors(factor: Any, sides: tuple[Side, Side]) -> tuple[float, float]:
+    if isinstance(factor, Mapping):
+        names = [{s.kind, KINDS[s.kind], s.dim, str(s.coordinate.name)} for s in sides]
+        for key in factor:
+            if not any(key in each for each in names):
+                told = ", ".join(sorted(set().union(*names)))
+                raise GridError(f"factor={dict(factor)}: {key!r} is no axis; it is one of {told}")
+        found = [next((factor[key] for key in factor if key in each), 1) for each in names]
+    else:
+        found = [factor, factor]
+    for each in found:
+        if not isinstance(each, Real) or isinstance(each, bool) or not 1 <= float(each) < np.inf:
+            raise GridError(
+                f"factor={factor!r}: fine cells in a coarse one, a number of at least 1, is needed"
+            )
+    return float(found[0]), float(found[1])
+
+
+def _coordinate(side: Side, centres: np.ndarray, edges: np.ndarray) -> dict[str, xr.Variable]:
+    """A coordinate and its bounds, stored as the coarse ones are."""
+    old, name = side.coordinate, str(side.coordinate.name)
+    bounds_name = str(old.attrs.get("bounds", f"{name}_bnds"))
+    pairs = np.stack([edges[:-1], edges[1:]], axis=1)
+    # Longitudes were unwrapped: they begin where the stored ones do.
+    start = float(old.values[-1 if side.flipped else 0])
+    turn = 360 * round((start - side.centres[0]) / 360)
+    centres, pairs = centres + turn, pairs + turn
+    if side.flipped:
+        centres, pairs = centres[::-1], pairs[::-1, ::-1]
+    attrs = dict(old.attrs) | {"bounds": bounds_name}
+    for stale in ("valid_min", "valid_max", "valid_range", "actual_range"):
+        attrs.pop(stale, None)
+    dtype = old.dtype if old.dtype.kind == "f" else np.dtype(np.float64)
+    return {
+        name: xr.Variable(side.dim, centres.astype(dtype), attrs),
+        bounds_name: xr.Variable((side.dim, "bnds"), pairs.astype(dtype)),
+    }
+
+
+def of_like(obj: Any, like: Any) -> Target:
+    """Take the latitudes and longitudes of another object as the target.
+
+    Raises
+    ------
+    GridError
+        A target that is coarser than the input, or not inside it.
+    """
+    sides = source_side(obj, "Y"), source_side(obj, "X")
+    goals = source_side(like, "Y"), source_side(like, "X")
+    axes: list[Axis] = []
+    made: dict[str, xr.Variable] = {}
+    for side, goal in zip(sides, goals, strict=True):
+        axes.append(_on(side, goal))
+        made |= _taken(side, goal, like)
+    coordinates = xr.Dataset(coords=made)
+    return Target(sides, (axes[0], axes[1]), coordinates, (goals[0].flipped, goals[1].flipped))
+
+
+def _on(side: Side, goal: Side) -> Axis:
+    """Where another grid's cells lie on this one's."""
+    name, fine = goal.coordinate.name, goal.centres
+    coarse, number = side.centres, len(side)
+    if side.wraps:
+        fine = fine - 360 * np.floor((fine[0] - side.edges[0]) / 360)
+        turns = 360 * np.arange(-1, 3)[:, None]
+        coarse = (side.centres + turns).ravel()
+        places = positions(fine, coarse) - number
+    else:
+        if side.kind == "X":
+            fine = fine + 360 * np.round((side.centres.mean() - fine.mean()) / 360)
+        places = positions(fine, coarse)
+    size = float((places[-1] - places[0]) / (len(places) - 1))
+    if size > COARSER:
+        raise GridError(
+            f"{name}: the target is {size:.2g} times as coarse as the input. .downscale goes to "
+            "finer grids; to a coarser one, average (xarray's coarsen, or conservative regridding)"
+        )
+    low, high = places[0] - size / 2, places[-1] + size / 2
+    if not side.wraps and (low < -0.5 - SLACK or high > number - 0.5 + SLACK):
+        raise GridError(
+            f"{name}: the target ({_span(goal.edges)}) is not inside the input "
+            f"({_span(side.edges)}). Crop it: like.sel({goal.dim}=slice(...))"
+        )
+    return Axis(places, size, number, side.wraps, side.wraps and goal.wraps)
+
+
+def _span(edges: np.ndarray) -> str:
+    return f"{edges[0]:.6g} to {edges[-1]:.6g}"
+
+
+def _taken(side: Side, goal: Side, like: Any) -> dict[str, xr.Variable]:
+    """The target's coordinate and bounds, under the names of the input's."""
+    name, given = str(side.coordinate.name), goal.coordinate
+    old = dict(side.coordinate.attrs)
+    bounds_name = str(old.get("bounds", f"{name}_bnds"))
+    pairs = grid.edges_of(like, given)
+    kept = {k: v for k, v in (old | dict(given.attrs)).items() if k not in ("bounds",)}
+    values = np.asarray(given.values)
+    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
+    return {
+        name: xr.Variable(side.dim, values.astype(dtype), kept | {"bounds": bounds_name}),
+        bounds_name: xr.Variable((side.dim, "bnds"), pairs.astype(dtype)),
+    }

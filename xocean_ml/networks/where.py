@@ -1,0 +1,86 @@
+"""A lattice as tensors, and interpolation on it: shared by all networks that downscale.
+
+Every such network has the same forward pass:
+
+    forward(coarse, guide, where) -> (residual, log_std or None)
+
+``coarse`` (batch, fields + 1, rows, columns) holds normalised fields, land filled, and last the
+share of sea; ``guide`` (batch, guides + 1, h, w) lies on the output lattice, normalised, and last
+the share of sea, or is None; ``where`` is the lattice. ``residual`` (batch, fields, h, w) is what
+to add to the bicubic field, in normalised units. ``network.reach`` is how many coarse cells
+beyond a block it looks; None if it needs the whole field.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from xocean_ml.kernels.lattice import Lattice
+
+__all__ = ["Where", "bicubic", "nearest", "where"]
+
+
+class Where(NamedTuple):
+    """A `xocean_ml.kernels.lattice.Lattice` as tensors.
+
+    In float64, for a window's places differ from the whole field's by an offset, and what is seen
+    must not. What is made of places becomes float32 before it meets fields.
+
+    Attributes
+    ----------
+    rows, columns : Tensor, (h,), (w,)
+        Centres of the fine cells in units of coarse cells.
+    size : Tensor, (2,)
+        Height and width of a fine cell in coarse cells.
+    """
+
+    rows: torch.Tensor
+    columns: torch.Tensor
+    size: torch.Tensor
+
+
+def where(lattice: Lattice, device: torch.device | str = "cpu") -> Where:
+    """Put a lattice on a device, in float64."""
+    values = (lattice.rows, lattice.columns, lattice.size)
+    return Where(*(torch.as_tensor(each, dtype=torch.float64, device=device) for each in values))
+
+
+def bicubic(x: torch.Tensor, places: Where) -> torch.Tensor:
+    """Cubic convolution to the lattice, as `xocean_ml.kernels.resample.bicubic`.
+
+    Parameters
+    ----------
+    x : Tensor, (batch, channels, rows, columns)
+    places : Where
+
+    Returns
+    -------
+    Tensor, (batch, channels, h, w)
+    """
+    across = x @ _matrix(places.columns, x.shape[-1]).to(x.dtype).T
+    return _matrix(places.rows, x.shape[-2]).to(x.dtype) @ across
+
+
+def _matrix(places: torch.Tensor, count: int) -> torch.Tensor:
+    """Weights of all cells of an axis, (n, count)."""
+    left = torch.floor(places)
+    t = places - left
+    weight = torch.stack(
+        [
+            ((-0.5 * t + 1.0) * t - 0.5) * t,
+            (1.5 * t - 2.5) * t * t + 1.0,
+            ((-1.5 * t + 2.0) * t + 0.5) * t,
+            (0.5 * t - 0.5) * t * t,
+        ],
+        dim=1,
+    )
+    index = left.long()[:, None] + torch.arange(-1, 3, device=places.device)
+    matrix = weight.new_zeros(len(places), count)
+    return matrix.scatter_add_(1, index.clamp(0, count - 1), weight)
+
+
+def nearest(places: torch.Tensor, count: int) -> torch.Tensor:
+    """Number of the cell that each place lies in."""
+    return torch.floor(places + 0.5).long().clamp(0, count - 1)
