@@ -59,6 +59,12 @@ class Downscaler(_Accessor):
 
         return plan(self._ds, model, **arguments)
 
+    def fit(self, kind: str = "liif", **arguments: Any) -> Model:
+        """Train a network on these fine fields: `xocean_ml.downscaling.fit.fit`."""
+        from xocean_ml.downscaling.fit import fit
+
+        return fit(self._ds, kind, **arguments)
+
 
 @xr.register_dataarray_accessor("ml_smooth")
 class DataArraySmoother:

@@ -33,6 +33,7 @@ class Bicubic:
 
     guided: ClassVar[bool] = False
     gives: ClassVar[tuple[str, ...]] = ()
+    channels: ClassVar[int] = 0
     reach: ClassVar[int] = BICUBIC_REACH + FILLED
 
     @property
@@ -52,6 +53,10 @@ class Bicubic:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a model file (safetensors)."""
         persist.save(self, path)
+
+    def context(self, fields: np.ndarray, wraps: bool, device: str = "cpu") -> np.ndarray:
+        """It has no global branch."""
+        raise NotImplementedError
 
     def predict(self, seen: Seen, device: str = "cpu") -> Finer:
         """Interpolate; see `Downscaler.predict`."""

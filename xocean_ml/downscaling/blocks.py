@@ -19,7 +19,7 @@ from xocean_ml.errors import ValuesError
 from xocean_ml.kernels.lattice import Lattice
 from xocean_ml.kernels.resample import tents
 
-__all__ = ["GuideJob", "Job", "run"]
+__all__ = ["GuideJob", "Job", "context", "run"]
 
 TILE = 96
 """Coarse cells of a tile's side: what goes through a network at a time."""
@@ -91,18 +91,17 @@ class Job:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-def run(place: Place, *windows: Any, model: Any, job: Job, context: Any = None) -> Any:
+def run(place: Place, *windows: Any, model: Any, job: Job) -> Any:
     """One block: a tuple of the fields, then of their spreads.
 
     Parameters
     ----------
     place : Place
     *windows : arrays
-        A window of each field, (..., rows, columns), then of each guide.
+        A window of each field, (..., rows, columns), of each guide, and of what `context` gave if
+        the block is a part of the field.
     model : Downscaler, or how to get it
     job : Job
-    context : array, optional
-        See `Seen`.
     """
     model = persist.revive(model)
     count = len(job.names)
@@ -114,7 +113,13 @@ def run(place: Place, *windows: Any, model: Any, job: Job, context: Any = None) 
         job.axes[0].seen(rows), job.axes[1].seen(columns), (job.axes[0].size, job.axes[1].size)
     )
     inner = rows.inner, columns.inner
-    guides = _guides(windows[count:], job, place, leading, fields.dtype)
+    stop = count + len(job.guides)
+    guides = _guides(windows[count:stop], job, place, leading, fields.dtype)
+    context = None
+    if len(windows) > stop:
+        context = to_numpy(windows[stop]).reshape(-1, *windows[stop].shape[-3:])
+    elif model.channels:
+        context = model.context(samples, job.axes[1].wraps, job.device)
     found = _tiled(model, Seen(samples, guides, seen, inner, context), job.device)
     mask = None if guides is None else ~np.isnan(guides[:, :, *inner]).all(axis=1, keepdims=True)
     water = sea(~np.isnan(samples), seen.window(*inner), mask)
@@ -127,6 +132,15 @@ def run(place: Place, *windows: Any, model: Any, job: Job, context: Any = None) 
                 back = back - job.offsets[number] / job.factors[number]
             results.append(to_like(back.astype(job.dtypes[number]), windows[0]))
     return tuple(results) if len(results) > 1 else results[0]
+
+
+def context(place: Place, *windows: Any, model: Any, job: Job) -> np.ndarray:
+    """What the model's global branch makes of whole fields, (..., channels, rows, columns)."""
+    model = persist.revive(model)
+    fields = _in_units(windows, job, place)
+    samples = fields.reshape(len(windows), -1, *fields.shape[-2:]).swapaxes(0, 1)
+    found = model.context(samples, job.axes[1].wraps, job.device)
+    return np.asarray(found.reshape(*fields.shape[2:-2], *found.shape[-3:]))
 
 
 def _in_units(windows: Sequence[Any], job: Job, place: Place) -> np.ndarray:

@@ -67,11 +67,18 @@ class Downscaler(Model, Protocol):
         Coarse cells that it sees beyond a block; None if it needs the whole field.
     gives : tuple of str
         ``"spread"``, or nothing.
+    channels : int
+        Of what a global branch makes of the whole coarse field; 0 without such a branch.
     """
 
     guided: bool
     reach: int | None
     gives: tuple[str, ...]
+    channels: int
+
+    def context(self, fields: np.ndarray, wraps: bool, device: str = "cpu") -> np.ndarray:
+        """What the global branch makes of whole fields (samples, fields, rows, columns)."""
+        ...
 
     def predict(self, seen: Seen, device: str = "cpu") -> Finer:
         """Make the fields of one block finer."""

@@ -31,7 +31,11 @@ def cuts(axis: Axis, chunks: Sequence[int], model: Downscaler) -> tuple[Cut, ...
 
 
 def build(
-    fields: Sequence[da.Array], guides: Sequence[da.Array], job: Job, model: Tasks
+    fields: Sequence[da.Array],
+    guides: Sequence[da.Array],
+    job: Job,
+    model: Tasks,
+    channels: int = 0,
 ) -> tuple[da.Array, ...]:
     """The finer fields, then their spreads, as dask arrays.
 
@@ -44,6 +48,8 @@ def build(
     job : Job
     model : Tasks
         The model as one node.
+    channels : int
+        Of what the model's global branch gives; 0 if it has none.
     """
     first = fields[0]
     leading = first.chunks[:-2]
@@ -58,6 +64,8 @@ def build(
         Input(each, _along(leading, guide.dims, guide.axes, guide.cuts, last))
         for each, guide in zip(guides, job.guides, strict=True)
     ]
+    if contextual(job, channels):
+        inputs.append(_context(fields, job, model, channels, last))
     work = chunked.tasks(blocks.run, grid, inputs, shared={"model": model, "job": job})
     axes = tuple(range(len(grid)))
     outputs = [
@@ -66,6 +74,32 @@ def build(
         for each, dtype in zip(fields, job.dtypes, strict=True)
     ]
     return chunked.arrays(work, outputs)
+
+
+def contextual(job: Job, channels: int) -> bool:
+    """Whether a global branch must look at more than the blocks do."""
+    parts = [
+        cut.coarse != (0, axis.count)
+        for axis, cuts in zip(job.axes, job.cuts, strict=True)
+        for cut in cuts
+    ]
+    return channels > 0 and any(parts)
+
+
+def _context(fields: Sequence[da.Array], job: Job, model: Tasks, channels: int, last: int) -> Input:
+    """Windows of what the global branch makes of the whole field, once for each time."""
+    chunks = fields[0].chunks
+    leading, across = chunks[:-2], chunks[-2:]
+    whole = tuple(chunked.whole(sum(sizes)) for sizes in across)
+    beside = tuple(chunked.own(axis, sizes) for axis, sizes in enumerate(leading))
+    grid = (*leading, *((sum(sizes),) for sizes in across))
+    inputs = [Input(each, (*beside, *whole)) for each in fields]
+    work = chunked.tasks(blocks.context, grid, inputs, shared={"model": model, "job": job})
+    axes = (*range(len(leading)), None, last, last + 1)
+    meta = np.empty((0,) * len(axes), np.float32)
+    (array,) = chunked.arrays(work, [Output((*leading, (channels,), *across), axes, meta)])
+    windows = _along(leading, range(len(leading)), job.axes, job.cuts, last)
+    return Input(array, (*windows[:-2], chunked.whole(channels), *windows[-2:]))
 
 
 def _along(

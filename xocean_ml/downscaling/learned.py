@@ -80,9 +80,9 @@ class Learned:
         return ("spread",) if self.config.get("spread") else ()
 
     @property
-    def has_context(self) -> bool:
-        """Whether a global branch looks at the whole field."""
-        return hasattr(self.network, "context")
+    def channels(self) -> int:
+        """Of what a global branch makes of the whole field; 0 without such a branch."""
+        return int(getattr(self.network, "channels", 0))
 
     @property
     def spec(self) -> Spec:
@@ -141,13 +141,13 @@ class Learned:
         there = valid.all(axis=1, keepdims=True)
         return np.concatenate([np.where(valid, g, 0), there.astype(np.float32)], axis=1)
 
-    def context(self, fields: np.ndarray, device: str = "cpu") -> np.ndarray:
+    def context(self, fields: np.ndarray, wraps: bool, device: str = "cpu") -> np.ndarray:
         """What the global branch makes of whole fields, (samples, channels, rows, columns)."""
         import torch
 
         with torch.inference_mode():
             network = self.network.to(device)
-            found = network.context(torch.from_numpy(self.coarse(fields)).to(device))
+            found = network.context(torch.from_numpy(self.coarse(fields)).to(device), wraps)
         return np.asarray(found.cpu().numpy())
 
     def predict(self, seen: Seen, device: str = "cpu") -> Finer:

@@ -104,7 +104,7 @@ class Group:
 
     def build(self, ready: Ready) -> tuple[da.Array, ...]:
         """The results, lazily."""
-        return graph.build(*self.arrays(), self.job, ready.node)
+        return graph.build(*self.arrays(), self.job, ready.node, ready.model.channels)
 
     def run(self, ready: Ready) -> dict[str, xr.DataArray]:
         """The finer variables and their spreads: lazy if anything read is."""

@@ -31,6 +31,9 @@ __all__ = ["GLIO"]
 FINER = 4
 """Middle cells in a coarse cell, along each axis."""
 
+PERIOD = 20
+"""Coarse cells of the longest wave that the global branch weighs by itself."""
+
 AROUND = 3
 """Coarse cells on either side that make up a cell's surroundings."""
 
@@ -54,28 +57,32 @@ class Pair(nn.Module):
 
 
 class Spectral(nn.Module):
-    """A Fourier layer: the longest waves of the padded field are mixed between channels."""
+    """A Fourier layer: each channel's waves are weighed by their length, then channels are mixed.
+
+    Weights are given at wavenumbers of so many waves in `PERIOD` cells and are linear in between,
+    so that they mean the same on a domain of any size.
+    """
 
     def __init__(self, channels: int, modes: int) -> None:
         super().__init__()
         self.modes = modes
-        shape = (2, channels, channels, 2 * modes + 1, modes + 1)
-        self.weight = nn.Parameter(torch.randn(shape) / channels)
+        self.weight = nn.Parameter(0.3 * torch.randn(2, channels, 2 * modes + 1, modes + 1))
+        self.mix = nn.Conv2d(channels, channels, 1)
         self.beside = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Mix x (batch, channels, rows, columns)."""
-        size, n = x.shape[-2:], self.modes
-        hats = torch.fft.rfft2(x, norm="forward")
-        # A small field has fewer waves than there are weights.
-        low, wide = min(n, (size[0] - 1) // 2), min(n + 1, hats.shape[-1])
-        rows = torch.cat([torch.arange(low + 1), torch.arange(-low, 0)]).to(x.device)
-        weight = torch.complex(*self.weight)[:, :, rows][..., :wide]
-        seen = hats[:, :, rows][..., :wide]
-        out = torch.zeros_like(hats)
-        mixed = torch.einsum("bixy,ioxy->boxy", seen, weight)
-        out[:, :, rows, :wide] = mixed
-        return nn.functional.gelu(torch.fft.irfft2(out, s=size, norm="forward") + self.beside(x))
+        """Filter and mix x (batch, channels, rows, columns), taken as periodic."""
+        size = x.shape[-2:]
+        rows = self._between(torch.fft.fftfreq(size[0], device=x.device), -self.modes)
+        columns = self._between(torch.fft.rfftfreq(size[1], device=x.device), 0)
+        weight = torch.complex(*(rows @ part @ columns.T for part in self.weight))
+        filtered = torch.fft.irfft2(torch.fft.rfft2(x) * weight, s=size)
+        return nn.functional.gelu(self.mix(filtered) + self.beside(x))
+
+    def _between(self, waves: torch.Tensor, first: int) -> torch.Tensor:
+        """Weights of the given wavenumbers for each wavenumber of a field (per cell)."""
+        given = torch.arange(first, self.modes + 1, device=waves.device)
+        return torch.relu(1 - (PERIOD * waves[:, None] - given).abs())
 
 
 class GLIO(nn.Module):
@@ -88,7 +95,7 @@ class GLIO(nn.Module):
     channels : int
         On the middle lattice; twice and three times as many below.
     modes : int
-        Waves of the global branch, along each axis of the padded field; 0 for no such branch.
+        Waves that the global branch tells apart, along each axis; 0 for no such branch.
     hidden : int
         Width of the perceptron.
     """
@@ -97,7 +104,7 @@ class GLIO(nn.Module):
         self, fields: int, guides: int, channels: int = 32, modes: int = 6, hidden: int = 48
     ) -> None:
         super().__init__()
-        self.fields, self.guided = fields, guides > 0
+        self.fields, self.guided, self.channels = fields, guides > 0, channels
         shown = guides + 1 if guides else 0
         deep = 3 * channels
         self.start = Pair(fields + 1 + shown, channels)
@@ -125,8 +132,11 @@ class GLIO(nn.Module):
         interpolation = 2
         return int(-(-(middle + half + coarse + interpolation) // 1)) + 2 * AROUND
 
-    def context(self, coarse: torch.Tensor) -> torch.Tensor:
-        """The global branch on the whole field, (batch, channels, rows, columns)."""
+    def context(self, coarse: torch.Tensor, wraps: bool = False) -> torch.Tensor:
+        """The global branch on the whole field, (batch, channels, rows, columns).
+
+        `wraps` tells whether columns close on themselves.
+        """
         sea = coarse[:, -1:]
         departure, _ = _departures(coarse[:, :-1], sea)
         x = self.coarse(torch.cat([departure, sea], 1))
@@ -134,7 +144,8 @@ class GLIO(nn.Module):
             return x
         rows, columns = x.shape[-2:]
         # Fourier waves close on themselves, a box of the sea does not.
-        x = nn.functional.pad(x, (0, columns // 4, 0, rows // 4))
+        margin = PERIOD // 2
+        x = nn.functional.pad(x, (0, 0 if wraps else margin, 0, margin))
         for layer in self.spectral:
             x = layer(x)
         return x[..., :rows, :columns]
