@@ -15,6 +15,9 @@ import numpy as np
 
 __all__ = ["Axis", "Cut"]
 
+OVER = 6
+"""Coarse cells by which a whole globe goes on over its seam: interpolation, land filled."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -47,7 +50,8 @@ class Axis:
     Parameters
     ----------
     places : array, (n,)
-        Centres of the fine cells in units of coarse cells, increasing.
+        Centres of the fine cells in units of coarse cells, increasing (on a guide that does not
+        go round the globe: each where it is nearest).
     size : float
         Of a fine cell in coarse cells.
     count : int
@@ -83,6 +87,8 @@ class Axis:
         reach : int or None
             Coarse cells seen on either side of those that a block lies on; None for all.
         """
+        if reach is None:
+            return (self._cut((0, len(self)), None),)
         edges = np.array([0, *itertools.accumulate(chunks)][1:-1]) - 0.5
         if self.wraps:
             turns = range(
@@ -97,19 +103,27 @@ class Axis:
         return tuple(self._cut(own, reach) for own in itertools.pairwise(bounds))
 
     def _cut(self, own: tuple[int, int], reach: int | None) -> Cut:
+        low = floor(self.places[own[0]] + 0.5 + 1e-9)
+        high = floor(self.places[own[1] - 1] + 0.5 + 1e-9) + 1
         if reach is None:
-            return Cut(own, (0, self.count), (0, len(self)))
-        low = floor(self.places[own[0]] + 0.5 + 1e-9) - reach
-        high = floor(self.places[own[1] - 1] + 0.5 + 1e-9) + 1 + reach
+            # All cells: where the axis closes, as they lie about the block, and on over the seam.
+            rest = max(self.count - (high - low), 0) if self.wraps else self.count
+            low, high = low - rest // 2 - OVER, high + rest - rest // 2 + OVER
+        else:
+            low, high = low - reach, high + reach
         if not self.wraps:
             low, high = max(low, 0), min(high, self.count)
         return Cut(own, (low, high), self._within(low, high, own))
 
     def _within(self, low: int, high: int, own: tuple[int, int]) -> tuple[int, int]:
         """Fine cells whose centres lie in a window, and at least the block's own."""
-        turns = (-1, 0, 1) if self.closed else (0,)
+        turns = range(0, 1)
+        if self.closed:
+            # A window may be wider than the globe.
+            lower, upper = low - self.places[-1], high - self.places[0]
+            turns = range(floor(lower / self.count), ceil(upper / self.count) + 1)
         places = np.concatenate([self.places + turn * self.count for turn in turns])
-        first = len(self) if self.closed else 0
+        first = -turns[0] * len(self)
         a, b = np.searchsorted(places, np.array([low, high]) - 0.5 - 1e-9) - first
         return min(int(a), own[0]), max(int(b), own[1])
 
@@ -117,4 +131,4 @@ class Axis:
         """Places of the cells that a block sees, in its own window of coarse cells."""
         number = np.arange(*cut.seen)
         turn, cell = np.divmod(number, len(self))
-        return self.places[cell] + turn * self.count - cut.coarse[0]
+        return self.places[cell] + turn * (self.count if self.wraps else 0) - cut.coarse[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from xocean_ml.chunked import Place
 from xocean_ml.device import to_like, to_numpy
 from xocean_ml.downscaling.axis import Axis, Cut
 from xocean_ml.downscaling.coast import sea
-from xocean_ml.downscaling.downscaler import Downscaler, Seen
+from xocean_ml.downscaling.conserve import CONSERVE_REACH, closed
+from xocean_ml.downscaling.downscaler import Downscaler, Finer, Seen
 from xocean_ml.errors import ValuesError
 from xocean_ml.kernels.lattice import Lattice
 from xocean_ml.kernels.resample import tents
@@ -40,6 +41,8 @@ class GuideJob:
         Its windows, for each block of rows and of columns.
     factor, offset : float
         To the model's units.
+    stored : tuple of (str, bool), optional
+        Names of its rows and columns, and whether they are stored in descending order.
     """
 
     name: str
@@ -48,6 +51,7 @@ class GuideJob:
     cuts: tuple[tuple[Cut, ...], tuple[Cut, ...]]
     factor: float = 1.0
     offset: float = 0.0
+    stored: tuple[tuple[str, bool], ...] = (("lat", False), ("lon", False))
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,10 @@ class Job:
         ``"spread"`` if it is given.
     conserve : bool
         Whether means over coarse cells are to be the input's.
-    areas : pair of (edges of fine cells, edges of coarse cells), optional
-        Along rows and columns, in units in which areas are their products.
+    areas : array, (n,), optional
+        Of the fine cells of each row; needed to conserve.
+    flipped : (bool, bool)
+        Whether rows and columns are stored in descending order.
     device : str
     """
 
@@ -87,8 +93,9 @@ class Job:
     gives: tuple[str, ...] = ()
     guides: tuple[GuideJob, ...] = ()
     conserve: bool = False
+    flipped: tuple[bool, bool] = (False, False)
     device: str = "cpu"
-    extra: dict[str, Any] = field(default_factory=dict)
+    areas: np.ndarray | None = None
 
 
 def run(place: Place, *windows: Any, model: Any, job: Job) -> Any:
@@ -113,6 +120,7 @@ def run(place: Place, *windows: Any, model: Any, job: Job) -> Any:
         job.axes[0].seen(rows), job.axes[1].seen(columns), (job.axes[0].size, job.axes[1].size)
     )
     inner = rows.inner, columns.inner
+    asked = _margin(rows, columns, seen) if job.conserve else inner
     stop = count + len(job.guides)
     guides = _guides(windows[count:stop], job, place, leading, fields.dtype)
     context = None
@@ -120,9 +128,11 @@ def run(place: Place, *windows: Any, model: Any, job: Job) -> Any:
         context = to_numpy(windows[stop]).reshape(-1, *windows[stop].shape[-3:])
     elif model.channels:
         context = model.context(samples, job.axes[1].wraps, job.device)
-    found = _tiled(model, Seen(samples, guides, seen, inner, context), job.device)
-    mask = None if guides is None else ~np.isnan(guides[:, :, *inner]).all(axis=1, keepdims=True)
-    water = sea(~np.isnan(samples), seen.window(*inner), mask)
+    found = _tiled(model, Seen(samples, guides, seen, asked, context), job.device)
+    mask = None if guides is None else ~np.isnan(guides[:, :, *asked]).all(axis=1, keepdims=True)
+    water = sea(~np.isnan(samples), seen.window(*asked), mask)
+    if job.conserve:
+        found, water = _conserved(found, water, samples, seen, (rows, columns), asked, job)
     results = []
     for name in ("fields", *job.gives):
         values = np.where(water, getattr(found, name), np.nan).swapaxes(0, 1)
@@ -132,6 +142,42 @@ def run(place: Place, *windows: Any, model: Any, job: Job) -> Any:
                 back = back - job.offsets[number] / job.factors[number]
             results.append(to_like(back.astype(job.dtypes[number]), windows[0]))
     return tuple(results) if len(results) > 1 else results[0]
+
+
+def _margin(rows: Cut, columns: Cut, seen: Lattice) -> tuple[slice, slice]:
+    """All fine cells on whole coarse cells of the window that the correction can see."""
+    sides = []
+    for cut, places in zip((rows, columns), (seen.rows, seen.columns), strict=True):
+        first, last = places[cut.inner.start], places[cut.inner.stop - 1]
+        low = max(np.floor(first + 0.5 + 1e-9) - CONSERVE_REACH, 0) - 0.5
+        high = np.floor(last + 0.5 + 1e-9) + 1 + CONSERVE_REACH - 0.5
+        start, stop = np.searchsorted(places, [low - 1e-9, high - 1e-9])
+        sides.append(slice(int(start), int(stop)))
+    return sides[0], sides[1]
+
+
+def _conserved(
+    found: Finer,
+    water: np.ndarray,
+    samples: np.ndarray,
+    seen: Lattice,
+    cuts: tuple[Cut, Cut],
+    asked: tuple[slice, slice],
+    job: Job,
+) -> tuple[Finer, np.ndarray]:
+    """Fields whose means over coarse cells are the input's, cut to the block's own cells."""
+    assert job.areas is not None
+    area = job.areas[np.arange(*cuts[0].seen) % len(job.areas)][asked[0]]
+    x = closed(found.fields, samples, water, seen.window(*asked), area)
+    own: Any = (
+        ...,
+        *(
+            slice(cut.inner.start - part.start, cut.inner.stop - part.start)
+            for cut, part in zip(cuts, asked, strict=True)
+        ),
+    )
+    spread = None if found.spread is None else found.spread[own]
+    return replace(found, fields=x[own], spread=spread), water[own]
 
 
 def context(place: Place, *windows: Any, model: Any, job: Job) -> np.ndarray:
@@ -150,13 +196,36 @@ def _in_units(windows: Sequence[Any], job: Job, place: Place) -> np.ndarray:
         windows, job.names, job.factors, job.offsets, strict=True
     ):
         values = to_numpy(window)
-        if np.isinf(values).any():
-            at = np.argwhere(np.isinf(values))[0]
-            where = ", ".join(f"{d}[{i}]" for d, i in zip(job.dims, at, strict=True))
-            raise ValuesError(f"{name} is infinite at {where} of the block at {place.slices}")
+        leading = range(len(job.dims) - 2)
+        stored = tuple(zip(job.dims[-2:], job.flipped, strict=True))
+        _finite(values, name, job, place, leading, job.axes, job.cuts, stored)
         dtype = values.dtype if values.dtype.kind == "f" else np.dtype("f8")
         made.append(values.astype(dtype, copy=False) * dtype.type(factor) + dtype.type(offset))
     return np.stack(made)[:, None]
+
+
+def _finite(
+    values: np.ndarray,
+    name: str,
+    job: Job,
+    place: Place,
+    leading: Sequence[int],
+    axes: Sequence[Axis],
+    cuts: Sequence[Sequence[Cut]],
+    stored: Sequence[tuple[str, bool]],
+) -> None:
+    """Refuse infinite values, and tell where they are in the whole array as it is stored."""
+    wrong = np.isinf(values)
+    if not wrong.any():
+        return
+    at = [int(i) for i in np.argwhere(wrong)[0]]
+    told = [f"{job.dims[d]}={place.slices[d].start + i}" for d, i in zip(leading, at, strict=False)]
+    for axis, each, index, i, (dim, flipped) in zip(
+        axes, cuts, place.index[-2:], at[-2:], stored, strict=True
+    ):
+        number = (each[index].coarse[0] + i) % axis.count
+        told.append(f"{dim}={axis.count - 1 - number if flipped else number}")
+    raise ValuesError(f"{name}: infinite at index ({', '.join(told)})")
 
 
 def _guides(
@@ -168,6 +237,7 @@ def _guides(
     made = []
     for window, guide in zip(windows, job.guides, strict=True):
         values = to_numpy(window).astype(dtype, copy=False)
+        _finite(values, guide.name, job, place, guide.dims, guide.axes, guide.cuts, guide.stored)
         values = values * dtype.type(guide.factor) + dtype.type(guide.offset)
         rows, columns = (cuts[i] for cuts, i in zip(guide.cuts, place.index[-2:], strict=True))
         at = Lattice(

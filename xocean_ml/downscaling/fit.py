@@ -66,6 +66,7 @@ def fit(
     patch: int = 16,
     seed: int = 0,
     sizes: Mapping[str, Any] | None = None,
+    withheld: xr.Dataset | Sequence[xr.Dataset] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     device: str | None = None,
@@ -96,6 +97,8 @@ def fit(
         Key of all random numbers.
     sizes : mapping, optional
         Of the network; see `SIZES`.
+    withheld : Dataset, or several, optional
+        What tells when to stop; by default blocks of time of `hires`, then not trained on.
     checkpoint : path, optional
         File from which a fit that was killed goes on, to the same weights.
     progress : bool, optional
@@ -137,17 +140,17 @@ def fit(
     if guide is not None and kind not in GUIDED:
         raise TypeError(f"kind={kind!r} does not take guide")
     first = _initial(init, kind)
-    every = [hires] if isinstance(hires, xr.Dataset) else list(hires)
-    read = [_read(each, guide, fields, first) for each in every]
+    read = [_read(each, guide, fields, first) for each in _listed(hires)]
+    others = [_read(each, guide, fields, first) for each in _listed(withheld)]
     names = read[0].names
-    if any(each.names != names for each in read):
+    if any(each.names != names for each in read + others):
         raise FieldNotFound("the Datasets do not hold the same fields")
-    splits = [_split(each, seed) for each in read]
+    splits = [_split(each, seed, not others) for each in read]
     norms = first.config if first is not None else _norms(read, [split for split, _ in splits])
-    train, check = (
-        [_fine(each, pick[k], norms) for each, pick in zip(read, splits, strict=True)]
-        for k in (0, 1)
-    )
+    train = [_fine(each, pick, norms) for each, (pick, _) in zip(read, splits, strict=True)]
+    check = [_fine(each, slice(None), norms) for each in others] or [
+        _fine(each, pick, norms) for each, (_, pick) in zip(read, splits, strict=True)
+    ]
     factors = _factors(factor, train)
     keys = [each["key"] for each in norms["fields"]]
     mirrored = tuple(MIRRORED[k] for k in keys) if all(k in MIRRORED for k in keys) else ()
@@ -276,9 +279,15 @@ def _array(ds: xr.Dataset, found: Any, sides: tuple[Side, Side]) -> np.ndarray:
     return values.reshape(-1, *values.shape[-2:])
 
 
-def _split(read: _Read, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _listed(given: Any) -> list[xr.Dataset]:
+    if given is None:
+        return []
+    return [given] if isinstance(given, xr.Dataset) else list(given)
+
+
+def _split(read: _Read, seed: int, withhold: bool) -> tuple[np.ndarray, np.ndarray]:
     """Times to train on, and times withheld."""
-    if read.times < 5:
+    if not withhold or read.times < 5:
         return np.arange(read.times), np.arange(read.times)
     block = max(1, read.times // 12)
     split = withheld_blocks(read.times, WITHHELD, block, seed, guard=int(block > 2))
@@ -313,7 +322,7 @@ def _norms(read: Sequence[_Read], train: Sequence[np.ndarray]) -> dict[str, Any]
     return made
 
 
-def _fine(read: _Read, pick: np.ndarray, norms: Mapping[str, Any]) -> Fine:
+def _fine(read: _Read, pick: Any, norms: Mapping[str, Any]) -> Fine:
     made: list[Any] = []
     for part in ("fields", "guides"):
         values = getattr(read, part)

@@ -14,19 +14,22 @@ from xocean_ml.downscaling import blocks
 from xocean_ml.downscaling.axis import Axis, Cut
 from xocean_ml.downscaling.blocks import Job
 from xocean_ml.downscaling.coast import COAST_REACH
+from xocean_ml.downscaling.conserve import CONSERVE_REACH
 from xocean_ml.downscaling.downscaler import Downscaler
 
 __all__ = ["build", "cuts", "reach_of"]
 
 
-def reach_of(model: Downscaler) -> int | None:
-    """Coarse cells that a block sees beyond its own."""
-    return None if model.reach is None else max(model.reach, COAST_REACH)
+def reach_of(model: Downscaler, conserve: bool) -> int | None:
+    """Coarse cells that a block sees beyond its own; None for all."""
+    if model.reach is None:
+        return None
+    return max(model.reach, COAST_REACH) + CONSERVE_REACH * conserve
 
 
-def cuts(axis: Axis, chunks: Sequence[int], model: Downscaler) -> tuple[Cut, ...]:
+def cuts(axis: Axis, chunks: Sequence[int], model: Downscaler, conserve: bool) -> tuple[Cut, ...]:
     """Blocks of an axis; one if the model needs the whole field."""
-    reach = reach_of(model)
+    reach = reach_of(model, conserve)
     return axis.cuts((axis.count,) if reach is None else chunks, reach)
 
 

@@ -11,9 +11,8 @@ import xarray as xr
 
 from xocean_ml import grid
 from xocean_ml.downscaling.axis import Axis, Cut
-from xocean_ml.downscaling.target import Side, Target, source_side
+from xocean_ml.downscaling.target import Side, Target, placed, sides_of
 from xocean_ml.errors import GridError
-from xocean_ml.kernels.lattice import positions
 
 __all__ = ["guide_axes", "guide_cuts", "ordered", "timed"]
 
@@ -27,14 +26,24 @@ def timed(guide: xr.DataArray, times: xr.DataArray | None) -> xr.DataArray:
     Raises
     ------
     GridError
-        If a time of the fields is none of the guide's.
+        If a time of the fields is none of the guide's, or twice there.
     """
     dim = grid.axes(guide).get("T")
     if dim is None or times is None:
         return guide
+    if dim not in guide.indexes:
+        raise GridError(
+            f"guide {guide.name}: its dimension {dim} has no times. Give it those of the fields: "
+            f"guide.assign_coords({dim}=...)"
+        )
     index, wanted = guide.indexes[dim], times.indexes[times.dims[0]]
     if index.equals(wanted):
         return guide.rename({dim: times.dims[0]}) if dim != times.dims[0] else guide
+    if not index.is_unique:
+        twice = index[index.duplicated()][0]
+        raise GridError(
+            f"guide {guide.name}: {twice} is there twice. Drop it: guide.drop_duplicates('{dim}')"
+        )
     found = index.get_indexer(wanted) if type(index) is type(wanted) else np.array([-1])
     if (found < 0).any():
         missing = wanted[int(np.argmax(found < 0))] if len(found) == len(wanted) else wanted[0]
@@ -53,27 +62,26 @@ def guide_axes(guide: xr.DataArray, target: Target) -> tuple[tuple[Axis, Axis], 
     GridError
         A guide that is coarser than the target, or lies elsewhere.
     """
-    sides = source_side(guide, "Y"), source_side(guide, "X")
-    goals = source_side(target.coordinates, "Y"), source_side(target.coordinates, "X")
+    sides, goals = sides_of(guide, f"guide {guide.name}"), sides_of(target.coordinates)
     axes = []
     for side, goal, axis in zip(sides, goals, target.axes, strict=True):
-        fine, centres, number = goal.centres, side.centres, len(side)
+        fine, number = goal.centres, len(side)
         if side.wraps:
             fine = fine - 360 * np.floor((fine[0] - side.edges[0]) / 360)
-            turns = 360 * np.arange(-1, 3)[:, None]
-            places = positions(fine, (centres + turns).ravel()) - number
-        else:
-            if side.kind == "X":
-                fine = fine + 360 * np.round((centres.mean() - fine.mean()) / 360)
-            places = positions(fine, centres)
-        size = float((places[-1] - places[0]) / (len(places) - 1))
+        elif side.kind == "X":
+            # Each cell by itself: a target that goes round the globe may reach the guide twice.
+            middle = (side.edges[0] + side.edges[-1]) / 2
+            fine = fine - 360 * np.round((fine - middle) / 360)
+        places = placed(side, fine)
+        step = np.diff(places)
+        size = float(step[step > 0].mean())
         name = f"guide {guide.name}: its {side.coordinate.name}"
         if 1 / size > COARSEST:
             raise GridError(
                 f"{name} is {1 / size:.3g} times as coarse as the target: it cannot tell what is "
                 "finer. Take a finer guide or a coarser target"
             )
-        if not side.wraps and (places[-1] < -0.5 or places[0] > number - 0.5):
+        if not side.wraps and not ((places > -0.5) & (places < number - 0.5)).any():
             raise GridError(
                 f"{name} ({side.edges[0]:.6g} to {side.edges[-1]:.6g}) lies elsewhere than the "
                 f"target ({goal.edges[0]:.6g} to {goal.edges[-1]:.6g})"
@@ -87,14 +95,14 @@ def guide_cuts(axis: Axis, blocks: Sequence[Cut]) -> tuple[Cut, ...]:
     made = []
     half = max(axis.size, 1.0)
     for block in blocks:
-        number = np.array([block.seen[0], block.seen[1] - 1])
-        turn, cell = np.divmod(number, len(axis))
-        first, last = axis.places[cell] + turn * axis.count
-        low, high = floor(first - half), ceil(last + half) + 1
+        places = axis.seen(Cut(block.seen, (0, 0), block.seen))
         if not axis.wraps:
-            low, high = max(low, 0), min(high, axis.count)
-            low = min(low, axis.count)
-        made.append(Cut(block.seen, (low, max(low, high)), block.seen))
+            places = places[(places > -half) & (places < axis.count - 1 + half)]
+        window = (0, 0)
+        if places.size:
+            low, high = floor(places.min() - half), ceil(places.max() + half) + 1
+            window = (low, high) if axis.wraps else (max(low, 0), min(high, axis.count))
+        made.append(Cut(block.seen, window, block.seen))
     return tuple(made)
 
 

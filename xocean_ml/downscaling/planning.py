@@ -54,7 +54,7 @@ def _row(ready: Ready, group: Group) -> dict[str, Any]:
 def _windows(ready: Ready, group: Group) -> str:
     if ready.model.reach is None:
         return "the whole field"
-    return f"own block and {graph.reach_of(ready.model)} coarse cells around it"
+    return f"own block and {graph.reach_of(ready.model, group.job.conserve)} coarse cells around it"
 
 
 def _size(group: Group) -> float:

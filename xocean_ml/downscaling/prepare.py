@@ -289,8 +289,8 @@ def _group(
     jobs: list[GuideJob] = []
     rows_chunks, columns_chunks = (_chunks(first, side) for side in target.sides)
     windows = (
-        graph.cuts(target.axes[0], rows_chunks, model),
-        graph.cuts(target.axes[1], columns_chunks, model),
+        graph.cuts(target.axes[0], rows_chunks, model, conserve),
+        graph.cuts(target.axes[1], columns_chunks, model, conserve),
     )
     for spec in _guide_specs(model) if guide is not None else ():
         array, read = _guide(guide, spec, first, leading, target, windows)
@@ -309,6 +309,7 @@ def _group(
         gives=model.gives,
         guides=tuple(jobs),
         conserve=conserve,
+        areas=target.areas if conserve else None,
         device=choose(device, data[0]),
     )
     beyond = model.beyond(_facts(target))

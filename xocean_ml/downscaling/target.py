@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xocean_ml import grid
+from xocean_ml import grid, metadata
 from xocean_ml.downscaling.axis import Axis
 from xocean_ml.errors import GridError
 from xocean_ml.kernels.lattice import positions, regular
 
-__all__ = ["Side", "Target", "of_factor", "of_like", "source_side"]
+__all__ = ["Side", "Target", "of_factor", "of_like", "placed", "sides_of"]
 
 KINDS = {"Y": "latitude", "X": "longitude"}
 SLACK = 1e-3
@@ -92,34 +92,50 @@ class Target:
         return self.sides[0].dim, self.sides[1].dim
 
     @property
+    def areas(self) -> np.ndarray:
+        """Of the fine cells of each row, ascending; columns are alike."""
+        edges = source_side(self.coordinates, "Y").edges
+        return np.diff(np.sin(np.deg2rad(np.clip(edges, -90, 90))))
+
+    @property
     def factor(self) -> tuple[float, float]:
         """Fine cells in a coarse one, along each axis."""
         return 1 / self.axes[0].size, 1 / self.axes[1].size
 
 
-def source_side(obj: Any, kind: str) -> Side:
-    """Latitude or longitude of a grid, as `Side`.
+def sides_of(obj: Any, what: str = "") -> tuple[Side, Side]:
+    """Latitude and longitude of a grid.
 
     Parameters
     ----------
     obj : Dataset or DataArray
         With one-dimensional latitude and longitude.
-    kind : {"Y", "X"}
+    what : str
+        What it is, for messages.
 
     Raises
     ------
     GridError
         A curvilinear or unstructured grid; an axis of one cell; not monotonic.
     """
-    name = KINDS[kind]
+    try:
+        return _side(obj, "Y"), _side(obj, "X")
+    except GridError as error:
+        if not what:
+            raise
+        raise GridError(f"{what}: {error}") from None
+
+
+def _side(obj: Any, kind: str) -> Side:
     lat, lon = grid.latitude(obj), grid.longitude(obj)
     if lat.ndim > 1 or lon.ndim > 1:
+        curved = lat if lat.ndim > 1 else lon
         raise GridError(
-            f"latitude and longitude are two-dimensional ({', '.join(map(str, lat.dims))}): "
-            ".downscale needs a rectilinear grid. Regrid first, conservatively, to one that is not "
-            "finer (with xesmf or xarray-regrid, say)"
+            f"latitude and longitude are two-dimensional ({', '.join(map(str, curved.dims))}): "
+            ".downscale needs rectilinear grids. Regrid it first to one with cells of about that "
+            "size, conservatively (with xesmf or xarray-regrid, say)"
         )
-    if lat.dims == lon.dims:
+    if lat.dims == lon.dims and lat.ndim:
         raise GridError(
             f"latitude and longitude share the dimension {', '.join(map(str, lat.dims))}: points "
             "are no grid. Bring them to one first"
@@ -133,16 +149,22 @@ def source_side(obj: Any, kind: str) -> Side:
     edges = grid.edges_of(obj, coordinate)
     step = np.diff(centres)
     if not ((step > 0).all() or (step < 0).all()):
-        raise GridError(f"{coordinate.name} is not monotonic. Sort it: obj.sortby('{name}')")
+        told = f"{coordinate.name} is not monotonic"
+        raise GridError(f"{told}. Sort it: obj.sortby('{coordinate.name}')")
     flipped = bool(step[0] < 0)
     if flipped:
         centres, edges = centres[::-1], edges[::-1]
-    low, high = edges.min(axis=1), edges.max(axis=1)
     if kind == "X":
-        # Bounds may be in another range than the centres.
-        turn = 360 * np.round((centres - (low + high) / 2) / 360)
-        low, high = low + turn, high + turn
-    joined = np.append(low, high[-1])
+        # Bounds may be in another range than the centres, even the two of one cell.
+        edges = edges + 360 * np.round((centres[:, None] - edges) / 360)
+    joined = np.append(edges.min(axis=1), edges[-1].max())
+    if kind == "Y":
+        joined = np.clip(joined, -90, 90)
+    if not (np.diff(joined) > 0).all():
+        raise GridError(
+            f"{coordinate.name}: its bounds are not those of cells in a row. Mend them or drop "
+            "them: obj.drop_vars(...)"
+        )
     wraps = kind == "X" and grid.is_periodic(obj)
     return Side(kind, coordinate, centres, joined, flipped, wraps)
 
@@ -156,7 +178,7 @@ def of_factor(obj: Any, factor: Any) -> Target:
     factor : int, float or mapping
         For both axes, or by axis (``"Y"``), kind (``"latitude"``) or dimension.
     """
-    sides = source_side(obj, "Y"), source_side(obj, "X")
+    sides = sides_of(obj)
     factors = _factors(factor, sides)
     lattice = regular((len(sides[0]), len(sides[1])), factors)
     axes: list[Axis] = []
@@ -164,13 +186,31 @@ def of_factor(obj: Any, factor: Any) -> Target:
     flipped: list[bool] = []
     every = zip(sides, (lattice.rows, lattice.columns), lattice.size, strict=True)
     for side, places, size in every:
-        axes.append(Axis(places, size, len(side), side.wraps, side.wraps))
         at = np.arange(len(side) + 1) - 0.5
         edges = np.interp(np.append(places - size / 2, places[-1] + size / 2), at, side.edges)
-        made |= _coordinate(side, np.interp(places, at, side.edges), edges)
+        centres = np.interp(places, at, side.edges)
+        axes.append(Axis(_uneven(side, centres, places), size, len(side), side.wraps, side.wraps))
+        made |= _coordinate(side, centres, edges)
         flipped.append(side.flipped)
     coordinates = xr.Dataset(coords=made)
     return Target(sides, (axes[0], axes[1]), coordinates, (flipped[0], flipped[1]))
+
+
+def placed(side: Side, fine: np.ndarray) -> np.ndarray:
+    """Places of centres, ascending, on a coarse axis, in its cells."""
+    if not side.wraps:
+        return positions(fine, side.centres)
+    turns = 360 * np.arange(-1, 3)[:, None]
+    return positions(fine, (side.centres + turns).ravel()) - len(side)
+
+
+def _uneven(side: Side, centres: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Where the parts of coarse cells lie: regularly, or, of uneven cells, where they are."""
+    found = placed(side, centres)
+    if np.abs(found - places).max() < SLACK:
+        return places
+    cell = np.floor(places + 0.5 + 1e-9)
+    return np.clip(found, cell - 0.5, cell + 0.5 - 1e-6)
 
 
 def _factors(factor: Any, sides: tuple[Side, Side]) -> tuple[float, float]:
@@ -186,15 +226,16 @@ def _factors(factor: Any, sides: tuple[Side, Side]) -> tuple[float, float]:
     for each in found:
         if not isinstance(each, Real) or isinstance(each, bool) or not 1 <= float(each) < np.inf:
             raise GridError(
-                f"factor={factor!r}: fine cells in a coarse one, a number of at least 1, is needed"
+                f"factor={factor!r}: fine cells in a coarse one, a number of at least 1, is "
+                f"needed, or one for each axis: {{{sides[0].coordinate.name!r}: 3, "
+                f"{sides[1].coordinate.name!r}: 4}}"
             )
     return float(found[0]), float(found[1])
 
 
 def _coordinate(side: Side, centres: np.ndarray, edges: np.ndarray) -> dict[str, xr.Variable]:
     """A coordinate and its bounds, stored as the coarse ones are."""
-    old, name = side.coordinate, str(side.coordinate.name)
-    bounds_name = str(old.attrs.get("bounds", f"{name}_bnds"))
+    old, name, bounds_name = side.coordinate, str(side.coordinate.name), _bounds_name(side)
     pairs = np.stack([edges[:-1], edges[1:]], axis=1)
     # Longitudes were unwrapped: they begin where the stored ones do.
     start = float(old.values[-1 if side.flipped else 0])
@@ -202,14 +243,22 @@ def _coordinate(side: Side, centres: np.ndarray, edges: np.ndarray) -> dict[str,
     centres, pairs = centres + turn, pairs + turn
     if side.flipped:
         centres, pairs = centres[::-1], pairs[::-1, ::-1]
-    attrs = dict(old.attrs) | {"bounds": bounds_name}
-    for stale in ("valid_min", "valid_max", "valid_range", "actual_range"):
-        attrs.pop(stale, None)
+    attrs = _fresh(old.attrs) | {"bounds": bounds_name}
     dtype = old.dtype if old.dtype.kind == "f" else np.dtype(np.float64)
     return {
         name: xr.Variable(side.dim, centres.astype(dtype), attrs),
         bounds_name: xr.Variable((side.dim, "bnds"), pairs.astype(dtype)),
     }
+
+
+def _bounds_name(side: Side) -> str:
+    old = side.coordinate
+    return str(old.attrs.get("bounds") or old.encoding.get("bounds") or f"{old.name}_bnds")
+
+
+def _fresh(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Attributes without those that speak of the old values."""
+    return {key: value for key, value in attrs.items() if key not in metadata.STALE}
 
 
 def of_like(obj: Any, like: Any) -> Target:
@@ -220,8 +269,7 @@ def of_like(obj: Any, like: Any) -> Target:
     GridError
         A target that is coarser than the input, or not inside it.
     """
-    sides = source_side(obj, "Y"), source_side(obj, "X")
-    goals = source_side(like, "Y"), source_side(like, "X")
+    sides, goals = sides_of(obj), sides_of(like, "like")
     axes: list[Axis] = []
     made: dict[str, xr.Variable] = {}
     for side, goal in zip(sides, goals, strict=True):
@@ -233,30 +281,26 @@ def of_like(obj: Any, like: Any) -> Target:
 
 def _on(side: Side, goal: Side) -> Axis:
     """Where another grid's cells lie on this one's."""
-    name, fine = goal.coordinate.name, goal.centres
-    coarse, number = side.centres, len(side)
+    name, turn = goal.coordinate.name, 0.0
     if side.wraps:
-        fine = fine - 360 * np.floor((fine[0] - side.edges[0]) / 360)
-        turns = 360 * np.arange(-1, 3)[:, None]
-        coarse = (side.centres + turns).ravel()
-        places = positions(fine, coarse) - number
-    else:
-        if side.kind == "X":
-            fine = fine + 360 * np.round((side.centres.mean() - fine.mean()) / 360)
-        places = positions(fine, coarse)
+        turn = -360 * np.floor((goal.centres[0] - side.edges[0]) / 360)
+    elif side.kind == "X":
+        turn = 360 * np.round((side.centres.mean() - goal.centres.mean()) / 360)
+    places, edges = placed(side, goal.centres + turn), goal.edges + turn
     size = float((places[-1] - places[0]) / (len(places) - 1))
     if size > COARSER:
         raise GridError(
             f"{name}: the target is {size:.2g} times as coarse as the input. .downscale goes to "
             "finer grids; to a coarser one, average (xarray's coarsen, or conservative regridding)"
         )
-    low, high = places[0] - size / 2, places[-1] + size / 2
-    if not side.wraps and (low < -0.5 - SLACK or high > number - 0.5 + SLACK):
+    slack = SLACK * np.diff(side.edges)
+    low, high = side.edges[0] - slack[0], side.edges[-1] + slack[-1]
+    if not side.wraps and (edges[0] < low or edges[-1] > high):
         raise GridError(
-            f"{name}: the target ({_span(goal.edges)}) is not inside the input "
+            f"{name}: the target ({_span(edges)}) is not inside the input "
             f"({_span(side.edges)}). Crop it: like.sel({goal.dim}=slice(...))"
         )
-    return Axis(places, size, number, side.wraps, side.wraps and goal.wraps)
+    return Axis(places, size, len(side), side.wraps, side.wraps and goal.wraps)
 
 
 def _span(edges: np.ndarray) -> str:
@@ -266,11 +310,13 @@ def _span(edges: np.ndarray) -> str:
 def _taken(side: Side, goal: Side, like: Any) -> dict[str, xr.Variable]:
     """The target's coordinate and bounds, under the names of the input's."""
     name, given = str(side.coordinate.name), goal.coordinate
-    old = dict(side.coordinate.attrs)
-    bounds_name = str(old.get("bounds", f"{name}_bnds"))
-    pairs = grid.edges_of(like, given)
-    kept = {k: v for k, v in (old | dict(given.attrs)).items() if k not in ("bounds",)}
-    values = np.asarray(given.values)
+    kept = _fresh(side.coordinate.attrs) | _fresh(given.attrs)
+    bounds_name = _bounds_name(side)
+    values, pairs = np.asarray(given.values), grid.edges_of(like, given)
+    if side.kind == "X":
+        pairs = pairs + 360 * np.round((values[:, None] - pairs) / 360)
+    else:
+        pairs = np.clip(pairs, -90, 90)
     dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float64)
     return {
         name: xr.Variable(side.dim, values.astype(dtype), kept | {"bounds": bounds_name}),

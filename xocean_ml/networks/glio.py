@@ -15,6 +15,10 @@ each other:
 Sea surface height has next to no variance below half a coarse cell that its surroundings do not
 tell, so features need not be finer than a quarter of one, and cost hardly grows with the factor.
 
+What the network adds is then led back to the coarse field: where its means over coarse cells
+differ from the input's, the difference is interpolated and taken off, twice. So large scales stay
+what the input says, and the network is left with what is finer.
+
 Fields and guides are seen as departures from their own surroundings, in units of how much they vary
 there: weak eddies look like strong ones, and warm seas like cold ones. The answer is scaled back.
 """
@@ -24,7 +28,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from xocean_ml.networks.where import Where, bicubic
+from xocean_ml.networks.where import Where, bicubic, cell_means
 
 __all__ = ["GLIO"]
 
@@ -36,6 +40,9 @@ PERIOD = 20
 
 AROUND = 3
 """Coarse cells on either side that make up a cell's surroundings."""
+
+LED_BACK = 2
+"""How often the answer is led back to the coarse field."""
 
 LEAST = 0.02
 """Least variation that is seen, in normalised units: below, a field is called flat."""
@@ -130,7 +137,8 @@ class GLIO(nn.Module):
         """Coarse cells that the local branch sees beyond a block."""
         middle, half, coarse = (2 + 2) / 4, (2 + 2) / 2, 2 + 3
         interpolation = 2
-        return int(-(-(middle + half + coarse + interpolation) // 1)) + 2 * AROUND
+        local = int(-(-(middle + half + coarse + interpolation) // 1)) + 2 * AROUND
+        return local + LED_BACK * (2 + 1)
 
     def context(self, coarse: torch.Tensor, wraps: bool = False) -> torch.Tensor:
         """The global branch on the whole field, (batch, channels, rows, columns).
@@ -179,8 +187,21 @@ class GLIO(nn.Module):
         hidden = nn.functional.relu(self.inner(hidden))
         rest, log_std = self.leave(hidden).chunk(2, dim=1)
         fine = bicubic(size, where)
-        rest = rest + _between(self.residual(features), where)
-        return rest * torch.exp(fine), log_std + fine
+        rest = (rest + _between(self.residual(features), where)) * torch.exp(fine)
+        return self._led_back(rest, coarse, guide, where), log_std + fine
+
+    def _led_back(
+        self, rest: torch.Tensor, coarse: torch.Tensor, guide: torch.Tensor | None, where: Where
+    ) -> torch.Tensor:
+        """Take off what makes means over coarse cells differ from the input's."""
+        sea = None if guide is None else guide[:, -1:]
+        count = (coarse.shape[-2], coarse.shape[-1])
+        given = coarse[:, :-1]
+        wanted = given - cell_means(bicubic(given, where), where, count, sea)
+        for _ in range(LED_BACK):
+            lacking = (wanted - cell_means(rest, where, count, sea)) * coarse[:, -1:]
+            rest = rest + bicubic(lacking, where)
+        return rest
 
     def _features(self, seen: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
         halved, doubled = nn.functional.avg_pool2d, nn.functional.interpolate

@@ -19,7 +19,7 @@ import torch
 
 from xocean_ml.kernels.lattice import Lattice
 
-__all__ = ["Where", "bicubic", "nearest", "where"]
+__all__ = ["Where", "bicubic", "cell_means", "nearest", "where"]
 
 
 class Where(NamedTuple):
@@ -84,3 +84,38 @@ def _matrix(places: torch.Tensor, count: int) -> torch.Tensor:
 def nearest(places: torch.Tensor, count: int) -> torch.Tensor:
     """Number of the cell that each place lies in."""
     return torch.floor(places + 0.5).long().clamp(0, count - 1)
+
+
+def cell_means(
+    fine: torch.Tensor, places: Where, count: tuple[int, int], sea: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Area means over the coarse cells, as `xocean_ml.kernels.resample.area_mean`.
+
+    Parameters
+    ----------
+    fine : Tensor, (batch, channels, h, w)
+    places : Where
+    count : (int, int)
+        Coarse rows and columns.
+    sea : Tensor, (batch, 1, h, w), optional
+        What counts; by default all.
+
+    Returns
+    -------
+    Tensor, (batch, channels, rows, columns)
+        0 where nothing counts.
+    """
+    rows = _overlap(places.rows, places.size[0], count[0]).to(fine.dtype)
+    columns = _overlap(places.columns, places.size[1], count[1]).to(fine.dtype).T
+    if sea is None:
+        total = rows.sum(1)[:, None] * columns.sum(0)
+        return rows @ fine @ columns / total.clamp_min(1e-6)
+    return rows @ (fine * sea) @ columns / (rows @ sea @ columns).clamp_min(1e-6)
+
+
+def _overlap(places: torch.Tensor, size: torch.Tensor, count: int) -> torch.Tensor:
+    """Length that each fine cell has in each coarse one, (count, n)."""
+    cells = torch.arange(count, device=places.device)[:, None]
+    upper = torch.minimum(cells + 0.5, places + size / 2)
+    lower = torch.maximum(cells - 0.5, places - size / 2)
+    return torch.relu(upper - lower)

@@ -1,0 +1,71 @@
+r"""Means over coarse cells made those of the input, without blocks showing.
+
+A constant per cell would do it, with a step at every edge. Instead what a coarse mean lacks is
+interpolated to the fine cells and added, again and again (iterated back-projection, Irani & Peleg
+1991); what is left in the end is too small to show, and is added as a constant.
+
+.. math:: x \leftarrow x + B (y - M x), \qquad M \text{ area means over the sea}, B \text{ bicubic}.
+
+Right where the input holds area means. Gridded altimetry (DUACS) does not: there it is left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xocean_ml.kernels.lattice import Lattice, overlaps
+from xocean_ml.kernels.resample import BICUBIC_REACH, area_mean, bicubic, nearest
+
+__all__ = ["CONSERVE_REACH", "ROUNDS", "closed"]
+
+ROUNDS = 4
+"""How often means are compared."""
+
+CONSERVE_REACH = ROUNDS * (BICUBIC_REACH + 1)
+"""Coarse cells that the correction looks beyond a block."""
+
+
+def closed(
+    fine: np.ndarray,
+    coarse: np.ndarray,
+    sea: np.ndarray,
+    lattice: Lattice,
+    area: np.ndarray,
+) -> np.ndarray:
+    """Correct a fine field.
+
+    Parameters
+    ----------
+    fine : array, (samples, fields, h, w)
+    coarse : array, (samples, fields, rows, columns)
+        Means to be reached; NaN over land.
+    sea : array of bool, (samples, fields, h, w)
+        Fine cells that count.
+    lattice : Lattice
+    area : array, (h,)
+        Of the fine cells of a row.
+
+    Returns
+    -------
+    array, as `fine`
+        Means over the sea of each coarse cell that is wholly on the lattice are those of `coarse`.
+    """
+    rows, columns = (
+        overlaps(np.arange(n + 1) - 0.5, _edges(places, size))
+        for n, places, size in zip(
+            coarse.shape[-2:], (lattice.rows, lattice.columns), lattice.size, strict=True
+        )
+    )
+    rows = rows * area
+    x = fine.astype(np.float64)
+    for turn in range(ROUNDS + 1):
+        mean, _ = area_mean(x, rows, columns, sea)
+        lacking = np.nan_to_num(coarse - mean)
+        x += bicubic(lacking, lattice) if turn < ROUNDS else nearest(lacking, lattice)
+    return x
+
+
+def _edges(places: np.ndarray, size: float) -> np.ndarray:
+    """Edges of fine cells: half-way between centres."""
+    middle = (places[1:] + places[:-1]) / 2
+    return np.concatenate([[places[0] - size / 2], middle, [places[-1] + size / 2]])
