@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from samples import clean_increments
 
@@ -34,6 +35,8 @@ class Case:
         Makes a model that can be saved, for the save/load law.
     tolerance : float
         Relative: 1e-5 for networks, rounding for sums.
+    refines : bool
+        Whether the answer lies on another horizontal grid; then cells see their neighbours.
     """
 
     accessor: str
@@ -42,6 +45,7 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     model: Callable[[], Any] | None = None
     tolerance: float = 1e-12
+    refines: bool = False
 
     def __call__(self, ds: xr.Dataset, model: Any = None, **more: Any) -> xr.Dataset:
         options = dict(self.options) | more
@@ -82,6 +86,37 @@ def _learned(name: str, sample: Any = _double, variable: str = "increment", **op
     return pytest.param(case, id=f"ml_smooth-tcn-{name}")
 
 
+def _finer(name: str, **options: Any) -> Any:
+    import pytest
+
+    from xocean_ml.downscaling.bicubic import Bicubic
+
+    options = {"model": "bicubic"} | options
+    case = Case("downscale", _coarse, "increment", options, Bicubic, refines=True)
+    return pytest.param(case, id=f"downscale-bicubic-{name}")
+
+
+def _coarse() -> xr.Dataset:
+    """On cells enough to have neighbours, with an island and variables of other kinds."""
+    ds = clean_increments(steps=7, cells=(5, 8)).astype("f8", keep_attrs=True)
+    ds = ds.assign(
+        {n: ds[n].where((ds.lat != 0) | (ds.lon < 200)) for n in ("increment", "spread")}
+    )
+    index = ("time", np.arange(7.0), {"long_name": "index", "units": "1"})
+    return ds.assign(index=index, version=((), 3, {"long_name": "version"}))
+
+
+def _other_grid() -> xr.DataArray:
+    """Finer in other ratios, the other way up, in other longitudes, under other names."""
+    attrs = {"standard_name": "latitude", "units": "degrees_north"}
+    lat = xr.Variable("latitude", np.linspace(20, -21, 17), attrs)
+    attrs = {"standard_name": "longitude", "units": "degrees_east"}
+    lon = xr.Variable("longitude", np.linspace(-170, 177, 33), attrs)
+    return xr.DataArray(
+        np.zeros((17, 33)), {"latitude": lat, "longitude": lon}, lat.dims + lon.dims
+    )
+
+
 def _smooth(name: str, sample: Any = _double, variable: str = "increment", **options: Any) -> Any:
     import pytest
 
@@ -105,6 +140,10 @@ CASES = [
     _learned("cell"),
     _learned("global", conserve_over="global"),
     _learned("state", _state, "analysis", mode="state"),
+    _finer("factor", factor=3),
+    _finer("factors", factor={"lat": 2.4, "lon": 4}),
+    _finer("like", like=_other_grid()),
+    _finer("conserve", factor=3, conserve=True),
     _smooth("state-open", _state, "analysis", mode="state", conserve=None),
     _smooth("state-cell", _state, "analysis", mode="state"),
     _smooth("state-global", _state, "analysis", mode="state", conserve_over="global"),

@@ -6,20 +6,21 @@ import numpy as np
 import xarray as xr
 
 
-def clean_increments(steps: int = 24, seed: int = 0) -> xr.Dataset:
+def clean_increments(steps: int = 24, seed: int = 0, cells: tuple[int, int] = (3, 4)) -> xr.Dataset:
     """Return monthly temperature increments and their spread; no CF finding when written.
 
     Variables ``increment`` and ``spread`` (K), dimensions (time, depth, lat, lon), NaN in one
-    column (land). All coordinates have bounds.
+    column (land). All coordinates have bounds. `cells` are those of latitude and longitude.
     """
+    rows, columns = cells
     edges = xr.date_range("1990-01-01", periods=steps + 1, freq="MS").values
     depth = np.array([0.0, 10.0, 30.0, 70.0])
     ds = xr.Dataset(
         coords={
             **_axis("time", edges, "T", standard_name="time", units_metadata="leap_seconds: none"),
             **_axis("depth", depth, "Z", standard_name="depth", units="m", positive="down"),
-            **_axis("lat", np.array([-15.0, -5, 5, 15]), "Y", standard_name="latitude")
-            | _axis("lon", np.arange(0.0, 361, 90), "X", standard_name="longitude"),
+            **_axis("lat", 10.0 * np.arange(rows + 1) - 5 * rows, "Y", standard_name="latitude")
+            | _axis("lon", 360 / columns * np.arange(columns + 1), "X", standard_name="longitude"),
             # a spread's cell_methods must name a dimension or a scalar coordinate
             "realization": ((), 0, {"standard_name": "realization", "units": "1"}),
         },

@@ -31,7 +31,12 @@ CONDA = {"dask": "dask-core", "torch": "pytorch", "cf-xarray": "cf_xarray"}
 CONDA |= {"matplotlib": "matplotlib-base"}
 """Names at conda-forge, where they differ."""
 
-MODULES = {"netcdf4": "netCDF4", "pyyaml": "yaml", "pint-xarray": "pint_xarray", "pyqg-jax": "pyqg_jax"}
+MODULES = {
+    "netcdf4": "netCDF4",
+    "pyyaml": "yaml",
+    "pint-xarray": "pint_xarray",
+    "pyqg-jax": "pyqg_jax",
+}
 MODULES |= {"cf-xarray": "cf_xarray"}
 """Names to import, where they differ from those to install."""
 

@@ -694,3 +694,20 @@ def test_a_bar_on_a_terminal_or_as_asked(monkeypatch, screen, progress, shown):
     monkeypatch.setattr(sys, "stderr", screen())
     fit(odd(), pairs, squares, schedule=CPU, progress=progress)
     assert ("60/60" in sys.stderr.getvalue()) is shown
+
+
+def test_autocast_of_a_loss_sees_weights_as_they_are_now():
+    def batch(step):
+        x = generator(0, step).normal(size=(64, 1)).astype("float32")
+        return x, 3 * x + 1
+
+    def loss(network, batch):
+        x, y = batch
+        with torch.autocast("cpu", torch.bfloat16):
+            return ((network(x).float() - y) ** 2).mean()
+
+    with seeded(0):
+        network = torch.nn.Linear(1, 1)
+    fitted = fit(network, batch, loss, schedule=Schedule(steps=200, rate=0.1, device="cpu"))
+    assert fitted.network.weight.item() == pytest.approx(3, abs=0.1)
+    assert fitted.network.bias.item() == pytest.approx(1, abs=0.1)

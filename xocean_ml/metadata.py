@@ -200,6 +200,8 @@ def finish(
     new = _joined({name: _as_before(source, name, da) for name, da in changed.items()})
     if coordinates is not None:
         new = new.assign_coords(coordinates.coords)
+        # bounds stay what they were in the input: coordinates or variables
+        new = new.reset_coords([n for n in coordinates.coords if n in source.data_vars])
     carried = source.drop_vars([name for name in source.variables if not _fits(source, name, new)])
     out = xr.merge([new, carried], join="exact", compat="override", combine_attrs="override")
     order = dict.fromkeys([*source.data_vars, *out.data_vars])

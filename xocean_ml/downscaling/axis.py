@@ -30,7 +30,8 @@ class Cut:
     coarse : (int, int)
         Window of coarse cells; on an axis that closes on itself it may go over the ends.
     seen : (int, int)
-        Fine cells in that window (of a guide, say); they may go over the ends likewise.
+        Fine cells in that window (of a guide, say); they may go over the ends, on an axis that
+        closes on itself and where cells are told of beside the target's.
     """
 
     own: tuple[int, int]
@@ -60,6 +61,9 @@ class Axis:
         Whether the coarse axis closes on itself.
     closed : bool
         Whether the fine one does, too.
+    before, after : int
+        How many of the places lie beside the target: a model that looks at fine cells sees those
+        of a cropped target as it would those of the whole.
 
     Examples
     --------
@@ -73,9 +77,19 @@ class Axis:
     count: int
     wraps: bool = False
     closed: bool = False
+    before: int = 0
+    after: int = 0
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.places) - self.before - self.after
+
+    def at(self, number: np.ndarray) -> np.ndarray:
+        """Places of cells by number, over the ends too; the target's first is 0."""
+        if not self.closed:
+            return np.asarray(self.places[number + self.before])
+        turn, cell = np.divmod(number, len(self))
+        # On a guide that ends, each cell is told of where it is nearest, once.
+        return np.asarray(self.places[cell] + turn * (self.count if self.wraps else 0))
 
     def cuts(self, chunks: Sequence[int], reach: int | None) -> tuple[Cut, ...]:
         """Blocks of fine cells, one for each chunk of coarse cells that holds any.
@@ -90,21 +104,20 @@ class Axis:
         if reach is None:
             return (self._cut((0, len(self)), None),)
         edges = np.array([0, *itertools.accumulate(chunks)][1:-1]) - 0.5
+        own = self.at(np.arange(len(self)))
         if self.wraps:
-            turns = range(
-                floor(self.places[0] / self.count), ceil(self.places[-1] / self.count) + 1
-            )
+            turns = range(floor(own[0] / self.count), ceil(own[-1] / self.count) + 1)
             edges = np.concatenate([edges + turn * self.count for turn in turns])
             ends = np.array([turn * self.count - 0.5 for turn in turns])
             edges = np.sort(np.concatenate([edges, ends]))
         # A place on an edge, give or take rounding, belongs to the later chunk.
-        breaks = np.searchsorted(self.places, edges - 1e-9)
+        breaks = np.searchsorted(own, edges - 1e-9)
         bounds = sorted({0, *breaks.tolist(), len(self)})
-        return tuple(self._cut(own, reach) for own in itertools.pairwise(bounds))
+        return tuple(self._cut(each, reach) for each in itertools.pairwise(bounds))
 
     def _cut(self, own: tuple[int, int], reach: int | None) -> Cut:
-        low = floor(self.places[own[0]] + 0.5 + 1e-9)
-        high = floor(self.places[own[1] - 1] + 0.5 + 1e-9) + 1
+        first, last = self.at(np.array([own[0], own[1] - 1]))
+        low, high = floor(first + 0.5 + 1e-9), floor(last + 0.5 + 1e-9) + 1
         if reach is None:
             # All cells: where the axis closes, as they lie about the block, and on over the seam.
             rest = max(self.count - (high - low), 0) if self.wraps else self.count
@@ -117,18 +130,16 @@ class Axis:
 
     def _within(self, low: int, high: int, own: tuple[int, int]) -> tuple[int, int]:
         """Fine cells whose centres lie in a window, and at least the block's own."""
-        turns = range(0, 1)
         if self.closed:
             # A window may be wider than the globe.
             lower, upper = low - self.places[-1], high - self.places[0]
-            turns = range(floor(lower / self.count), ceil(upper / self.count) + 1)
-        places = np.concatenate([self.places + turn * self.count for turn in turns])
-        first = -turns[0] * len(self)
-        a, b = np.searchsorted(places, np.array([low, high]) - 0.5 - 1e-9) - first
-        return min(int(a), own[0]), max(int(b), own[1])
+            turns = floor(lower / self.count), ceil(upper / self.count)
+            number = np.arange(turns[0] * len(self), (turns[1] + 1) * len(self))
+        else:
+            number = np.arange(-self.before, len(self) + self.after)
+        a, b = np.searchsorted(self.at(number), np.array([low, high]) - 0.5 - 1e-9)
+        return min(int(a + number[0]), own[0]), max(int(b + number[0]), own[1])
 
     def seen(self, cut: Cut) -> np.ndarray:
         """Places of the cells that a block sees, in its own window of coarse cells."""
-        number = np.arange(*cut.seen)
-        turn, cell = np.divmod(number, len(self))
-        return self.places[cell] + turn * (self.count if self.wraps else 0) - cut.coarse[0]
+        return self.at(np.arange(*cut.seen)) - cut.coarse[0]

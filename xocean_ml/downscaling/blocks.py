@@ -167,7 +167,7 @@ def _conserved(
 ) -> tuple[Finer, np.ndarray]:
     """Fields whose means over coarse cells are the input's, cut to the block's own cells."""
     assert job.areas is not None
-    area = job.areas[np.arange(*cuts[0].seen) % len(job.areas)][asked[0]]
+    area = job.areas[np.arange(*cuts[0].seen) + job.axes[0].before][asked[0]]
     x = closed(found.fields, samples, water, seen.window(*asked), area)
     own: Any = (
         ...,

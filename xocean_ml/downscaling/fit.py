@@ -40,7 +40,7 @@ SIZES: dict[str, dict[str, Any]] = {
     "jiif": {"channels": 24, "blocks": 4, "hidden": [64, 32, 32]},
     "resac": {"channels": 32, "depth": 3, "stages": 3},
     "fno": {"channels": 24, "layers": 4, "modes": 12},
-    "glio": {"channels": 24, "hidden": 32},
+    "glio": {"channels": 32, "hidden": 48},
 }
 """Sizes of the networks that are trained on a CPU in minutes."""
 

@@ -67,9 +67,11 @@ def build(
         Input(each, _along(leading, guide.dims, guide.axes, guide.cuts, last))
         for each, guide in zip(guides, job.guides, strict=True)
     ]
+    # places and windows of a large grid are sent once to a worker, not with every task
+    shared = {"model": model, "job": chunked.constant(job)}
     if contextual(job, channels):
-        inputs.append(_context(fields, job, model, channels, last))
-    work = chunked.tasks(blocks.run, grid, inputs, shared={"model": model, "job": job})
+        inputs.append(_context(fields, job, shared, channels, last))
+    work = chunked.tasks(blocks.run, grid, inputs, shared=shared)
     axes = tuple(range(len(grid)))
     outputs = [
         Output(grid, axes, _meta(each, dtype))
@@ -89,7 +91,9 @@ def contextual(job: Job, channels: int) -> bool:
     return channels > 0 and any(parts)
 
 
-def _context(fields: Sequence[da.Array], job: Job, model: Tasks, channels: int, last: int) -> Input:
+def _context(
+    fields: Sequence[da.Array], job: Job, shared: dict[str, Tasks], channels: int, last: int
+) -> Input:
     """Windows of what the global branch makes of the whole field, once for each time."""
     chunks = fields[0].chunks
     leading, across = chunks[:-2], chunks[-2:]
@@ -97,7 +101,7 @@ def _context(fields: Sequence[da.Array], job: Job, model: Tasks, channels: int, 
     beside = tuple(chunked.own(axis, sizes) for axis, sizes in enumerate(leading))
     grid = (*leading, *((sum(sizes),) for sizes in across))
     inputs = [Input(each, (*beside, *whole)) for each in fields]
-    work = chunked.tasks(blocks.context, grid, inputs, shared={"model": model, "job": job})
+    work = chunked.tasks(blocks.context, grid, inputs, shared=shared)
     axes = (*range(len(leading)), None, last, last + 1)
     meta = np.empty((0,) * len(axes), np.float32)
     (array,) = chunked.arrays(work, [Output((*leading, (channels,), *across), axes, meta)])

@@ -14,7 +14,7 @@ from xocean_ml.downscaling.axis import Axis, Cut
 from xocean_ml.downscaling.target import Side, Target, placed, sides_of
 from xocean_ml.errors import GridError
 
-__all__ = ["guide_axes", "guide_cuts", "ordered", "timed"]
+__all__ = ["alike", "guide_axes", "guide_cuts", "ordered", "timed"]
 
 COARSEST = 1.25
 """Target cells that a guide's cell may be wide: a guide that is coarser has nothing to tell."""
@@ -54,6 +54,18 @@ def timed(guide: xr.DataArray, times: xr.DataArray | None) -> xr.DataArray:
     return guide.isel({dim: found}).rename({dim: times.dims[0]} if dim != times.dims[0] else {})
 
 
+def alike(guide: xr.DataArray, field: xr.DataArray, dim: str) -> None:
+    """Refuse a guide that goes along a dimension of the fields in steps of its own."""
+    same = guide.sizes[dim] == field.sizes[dim]
+    if same and dim in guide.indexes and dim in field.indexes:
+        same = bool(guide.indexes[dim].equals(field.indexes[dim]))
+    if not same:
+        raise GridError(
+            f"guide {guide.name}: its {dim} is not that of {field.name}. Bring it to it: "
+            f"guide.sel({dim}=...), or guide.isel({dim}=0) for all"
+        )
+
+
 def guide_axes(guide: xr.DataArray, target: Target) -> tuple[tuple[Axis, Axis], tuple[Side, Side]]:
     """Where the target's cells lie on a guide's grid.
 
@@ -64,8 +76,9 @@ def guide_axes(guide: xr.DataArray, target: Target) -> tuple[tuple[Axis, Axis], 
     """
     sides, goals = sides_of(guide, f"guide {guide.name}"), sides_of(target.coordinates)
     axes = []
-    for side, goal, axis in zip(sides, goals, target.axes, strict=True):
-        fine, number = goal.centres, len(side)
+    every = zip(sides, goals, target.axes, target.centres, strict=True)
+    for side, goal, axis, fine in every:
+        number = len(side)
         if side.wraps:
             fine = fine - 360 * np.floor((fine[0] - side.edges[0]) / 360)
         elif side.kind == "X":
@@ -81,12 +94,14 @@ def guide_axes(guide: xr.DataArray, target: Target) -> tuple[tuple[Axis, Axis], 
                 f"{name} is {1 / size:.3g} times as coarse as the target: it cannot tell what is "
                 "finer. Take a finer guide or a coarser target"
             )
-        if not side.wraps and not ((places > -0.5) & (places < number - 0.5)).any():
+        own = places[axis.before : len(places) - axis.after]
+        if not side.wraps and not ((own > -0.5) & (own < number - 0.5)).any():
             raise GridError(
                 f"{name} ({side.edges[0]:.6g} to {side.edges[-1]:.6g}) lies elsewhere than the "
                 f"target ({goal.edges[0]:.6g} to {goal.edges[-1]:.6g})"
             )
-        axes.append(Axis(places, size, number, side.wraps, side.wraps and axis.closed))
+        beside = axis.before, axis.after
+        axes.append(Axis(places, size, number, side.wraps, axis.closed, *beside))
     return (axes[0], axes[1]), sides
 
 

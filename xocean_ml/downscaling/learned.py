@@ -13,6 +13,7 @@ import numpy as np
 
 from xocean_ml import persist
 from xocean_ml.downscaling.downscaler import Finer, Seen
+from xocean_ml.errors import ModelFileError
 from xocean_ml.kernels.resample import FILL_REACH, bicubic, fill
 from xocean_ml.spec import FieldSpec, Spec
 
@@ -97,6 +98,11 @@ class Learned:
     @classmethod
     def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> Learned:
         """Rebuild from a spec and weights."""
+        if not tensors:
+            raise ModelFileError(
+                f"no weights of {spec.name!r} are packaged; train some on fine fields: "
+                f"hires.downscale.fit({spec.name!r}, factor=...)"
+            )
         return cls(dict(tensors), dict(spec.config))
 
     def tensors(self) -> Mapping[str, np.ndarray]:

@@ -77,9 +77,10 @@ class Group:
     def lacking(self) -> bool:
         """Whether some of the target lies off the guides."""
         return any(
-            not axis.wraps and (axis.places[0] < -0.5 or axis.places[-1] > axis.count - 0.5)
+            not axis.wraps and ((own < -0.5) | (own > axis.count - 0.5)).any()
             for guide in self.job.guides
             for axis in guide.axes
+            for own in (axis.at(np.arange(len(axis))),)
         )
 
     @property
@@ -139,15 +140,22 @@ class Group:
         made = made.transpose(*map(str, source.dims))
         told = str(source.attrs.get("units", ""))
         if role == "state":
-            made.attrs = metadata.describe(
-                source.attrs, role=field.role if field else "state", units=told
-            )
+            made.attrs = _attrs(source, field, told)
         else:
             attrs = metadata.describe({}, role="spread", units=told)
             made.attrs = attrs | {
                 "long_name": f"standard error of {source.name}, as the model says"
             }
         return name, made
+
+
+def _attrs(source: xr.DataArray, field: cf.Found | None, units: str) -> dict[str, Any]:
+    """Attributes of a finer field: it is what it was, a difference of temperatures, say."""
+    if field is not None:
+        return metadata.describe(source.attrs, role=field.role, units=units)
+    attrs = metadata.describe(source.attrs, role="state", units=units)
+    attrs |= {name: source.attrs.get(name) for name in ("units", "units_metadata")}
+    return {name: value for name, value in attrs.items() if value is not None}
 
 
 def _lazy(array: xr.DataArray) -> da.Array:
@@ -197,6 +205,11 @@ def prepare(
     if (factor is None) == (like is None):
         given = "both were" if factor is not None else "neither was"
         raise TypeError(f"give either factor= or like=; {given} given")
+    if like is not None and not isinstance(like, (xr.Dataset, xr.DataArray)):
+        raise TypeError(f"like= takes a Dataset or DataArray, not {type(like).__name__}")
+    if guide is not None and not isinstance(guide, xr.Dataset):
+        hint = "; guide.to_dataset()" if isinstance(guide, xr.DataArray) else ""
+        raise TypeError(f"guide= takes a Dataset, not {type(guide).__name__}{hint}")
     chosen, origin = _model(model, guide is not None)
     plain, quantities = units.dequantify(ds)
     if chosen.guided and guide is None:
@@ -237,7 +250,11 @@ def _guide_specs(model: Downscaler) -> list[Any]:
 
 
 def _with_bounds(source: xr.Dataset, plain: xr.Dataset) -> xr.Dataset:
-    names = [str(c.attrs.get("bounds", "")) for c in source.coords.values()]
+    names: set[str] = set()
+    for name, each in source.coords.items():
+        # decode_coords="all" moves the attribute to the encoding
+        told = {str(place.get("bounds", "")) for place in (each.attrs, each.encoding)}
+        names |= told | {f"{name}_bnds", f"{name}_bounds"}
     return source.assign({name: plain[name] for name in names if name in plain.variables})
 
 
@@ -256,9 +273,18 @@ def _groups(
         return
     lat, lon = grid.latitude(plain), grid.longitude(plain)
     named = [str(name) for name in fields.values()] if fields else []
+    there = ", ".join(map(str, plain.data_vars)) or "none"
     for name in named:
         if name not in plain.data_vars:
-            raise FieldNotFound(f"fields={dict(fields or {})}: there is no variable {name!r}")
+            raise FieldNotFound(
+                f"fields={dict(fields or {})}: there is no variable {name!r}; there are {there}"
+            )
+        missing = {*lat.dims, *lon.dims} - set(plain[name].dims)
+        if missing:
+            raise GridError(
+                f"fields={dict(fields or {})}: {name} does not lie on {lat.name}, {lon.name}: it "
+                f"has no dimension {', '.join(sorted(map(str, missing)))}. Leave it out"
+            )
     bounds = {str(c.attrs.get("bounds", "")) for c in plain.variables.values()}
     chosen = named or [
         str(name)
@@ -268,7 +294,10 @@ def _groups(
         and name not in bounds
     ]
     if not chosen:
-        raise FieldNotFound("no floating-point variable on latitude and longitude to make finer")
+        raise FieldNotFound(
+            f"no floating-point variable on {lat.name}, {lon.name} to make finer; variables: "
+            f"{there}. Whole numbers are taken if they are named: fields={{'any': name}}"
+        )
     for name in chosen:
         yield ((None, plain[name]),)
 
@@ -305,10 +334,12 @@ def _group(
         cuts=windows,
         factors=tuple(f for f, _ in conversions),
         offsets=tuple(o for _, o in conversions),
-        dtypes=tuple(each.dtype.str for _, each in found),
+        # Whole numbers would be cut, and hold no land.
+        dtypes=tuple(each.dtype.str if each.dtype.kind == "f" else "<f8" for _, each in found),
         gives=model.gives,
         guides=tuple(jobs),
         conserve=conserve,
+        flipped=(target.sides[0].flipped, target.sides[1].flipped),
         areas=target.areas if conserve else None,
         device=choose(device, data[0]),
     )
@@ -369,14 +400,16 @@ def _guide(
     array = guides.timed(array, first[time] if time is not None and time in first.coords else None)
     axes, sides = guides.guide_axes(array, target)
     own = [str(d) for d in array.dims if d not in {sides[0].dim, sides[1].dim}]
-    unknown = [d for d in own if d not in leading]
-    single = {d: 0 for d in unknown if array.sizes[d] == 1}
-    if len(single) < len(unknown):
+    array = array.isel({d: 0 for d in own if array.sizes[d] == 1 and first.sizes.get(d) != 1})
+    unknown = [d for d in own if d in array.dims and d not in leading]
+    if unknown:
         raise GridError(
-            f"guide {array.name} has dimensions that {first.name} lacks: {', '.join(unknown)}"
+            f"guide {array.name} has dimensions that {first.name} lacks: {', '.join(unknown)}. "
+            f"Select or average: guide.isel({unknown[0]}=0)"
         )
-    array = array.isel(single)
-    dims = tuple(d for d in leading if d in own)
+    dims = tuple(d for d in leading if d in array.dims)
+    for dim in dims:
+        guides.alike(array, first, dim)
     array = guides.ordered(array, sides, dims)
     change = field.conversion(spec.units)
     job = GuideJob(
@@ -386,6 +419,7 @@ def _guide(
         cuts=(guides.guide_cuts(axes[0], windows[0]), guides.guide_cuts(axes[1], windows[1])),
         factor=float(change.factor),
         offset=float(change.offset),
+        stored=tuple((side.dim, side.flipped) for side in sides),
     )
     return array, job
 

@@ -7,7 +7,8 @@ is remembered, and given back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from numbers import Real
 from typing import Any
 
@@ -19,11 +20,14 @@ from xocean_ml.downscaling.axis import Axis
 from xocean_ml.errors import GridError
 from xocean_ml.kernels.lattice import positions, regular
 
-__all__ = ["Side", "Target", "of_factor", "of_like", "placed", "sides_of"]
+__all__ = ["Side", "Target", "of_factor", "of_like", "placed", "sides_of", "source_side"]
 
 KINDS = {"Y": "latitude", "X": "longitude"}
 SLACK = 1e-3
 """Coarse cells by which a target may stick out: rounding of coordinates."""
+
+BESIDE = 40
+"""Coarse cells around a cropped target in which fine cells are told of."""
 
 COARSER = 1.02
 """Coarse cells that a target's cell may be wide: spacings of real grids vary a little."""
@@ -79,12 +83,15 @@ class Target:
         Latitude and longitude of the target with their bounds, in the order of the output.
     flipped : (bool, bool)
         Whether the output is in descending order.
+    centres : (array, array)
+        Of the fine cells in degrees, ascending, with those beside the target that `axes` tell of.
     """
 
     sides: tuple[Side, Side]
     axes: tuple[Axis, Axis]
     coordinates: xr.Dataset
     flipped: tuple[bool, bool]
+    centres: tuple[np.ndarray, np.ndarray]
 
     @property
     def dims(self) -> tuple[str, str]:
@@ -93,8 +100,8 @@ class Target:
 
     @property
     def areas(self) -> np.ndarray:
-        """Of the fine cells of each row, ascending; columns are alike."""
-        edges = source_side(self.coordinates, "Y").edges
+        """Of the rows of fine cells in `centres`; columns are alike."""
+        edges = grid.midpoint_edges(self.centres[0])
         return np.diff(np.sin(np.deg2rad(np.clip(edges, -90, 90))))
 
     @property
@@ -119,14 +126,15 @@ def sides_of(obj: Any, what: str = "") -> tuple[Side, Side]:
         A curvilinear or unstructured grid; an axis of one cell; not monotonic.
     """
     try:
-        return _side(obj, "Y"), _side(obj, "X")
+        return source_side(obj, "Y"), source_side(obj, "X")
     except GridError as error:
         if not what:
             raise
         raise GridError(f"{what}: {error}") from None
 
 
-def _side(obj: Any, kind: str) -> Side:
+def source_side(obj: Any, kind: str) -> Side:
+    """Latitude ("Y") or longitude ("X") of a grid; see `sides_of`."""
     lat, lon = grid.latitude(obj), grid.longitude(obj)
     if lat.ndim > 1 or lon.ndim > 1:
         curved = lat if lat.ndim > 1 else lon
@@ -183,7 +191,7 @@ def of_factor(obj: Any, factor: Any) -> Target:
     lattice = regular((len(sides[0]), len(sides[1])), factors)
     axes: list[Axis] = []
     made: dict[str, xr.Variable] = {}
-    flipped: list[bool] = []
+    every_centre: list[np.ndarray] = []
     every = zip(sides, (lattice.rows, lattice.columns), lattice.size, strict=True)
     for side, places, size in every:
         at = np.arange(len(side) + 1) - 0.5
@@ -191,9 +199,11 @@ def of_factor(obj: Any, factor: Any) -> Target:
         centres = np.interp(places, at, side.edges)
         axes.append(Axis(_uneven(side, centres, places), size, len(side), side.wraps, side.wraps))
         made |= _coordinate(side, centres, edges)
-        flipped.append(side.flipped)
+        every_centre.append(centres)
     coordinates = xr.Dataset(coords=made)
-    return Target(sides, (axes[0], axes[1]), coordinates, (flipped[0], flipped[1]))
+    flipped = sides[0].flipped, sides[1].flipped
+    both = every_centre[0], every_centre[1]
+    return Target(sides, (axes[0], axes[1]), coordinates, flipped, both)
 
 
 def placed(side: Side, fine: np.ndarray) -> np.ndarray:
@@ -270,17 +280,17 @@ def of_like(obj: Any, like: Any) -> Target:
         A target that is coarser than the input, or not inside it.
     """
     sides, goals = sides_of(obj), sides_of(like, "like")
-    axes: list[Axis] = []
     made: dict[str, xr.Variable] = {}
+    (rows, north), (columns, east) = (_on(*each) for each in zip(sides, goals, strict=True))
     for side, goal in zip(sides, goals, strict=True):
-        axes.append(_on(side, goal))
         made |= _taken(side, goal, like)
     coordinates = xr.Dataset(coords=made)
-    return Target(sides, (axes[0], axes[1]), coordinates, (goals[0].flipped, goals[1].flipped))
+    flipped = goals[0].flipped, goals[1].flipped
+    return Target(sides, (rows, columns), coordinates, flipped, (north, east))
 
 
-def _on(side: Side, goal: Side) -> Axis:
-    """Where another grid's cells lie on this one's."""
+def _on(side: Side, goal: Side) -> tuple[Axis, np.ndarray]:
+    """Where another grid's cells lie on this one's, and their centres."""
     name, turn = goal.coordinate.name, 0.0
     if side.wraps:
         turn = -360 * np.floor((goal.centres[0] - side.edges[0]) / 360)
@@ -300,7 +310,24 @@ def _on(side: Side, goal: Side) -> Axis:
             f"{name}: the target ({_span(edges)}) is not inside the input "
             f"({_span(side.edges)}). Crop it: like.sel({goal.dim}=slice(...))"
         )
-    return Axis(places, size, len(side), side.wraps, side.wraps and goal.wraps)
+    closed = side.wraps and goal.wraps
+    if closed:
+        return Axis(places, size, len(side), True, True), goal.centres + turn
+    return _beside(Axis(places, size, len(side), side.wraps), goal.centres + turn, side)
+
+
+def _beside(axis: Axis, centres: np.ndarray, side: Side) -> tuple[Axis, np.ndarray]:
+    """Cells beside a cropped target, as it would go on, as far as models look."""
+    many = ceil(BESIDE / axis.size)
+    number = np.arange(1, many + 1)
+    low = centres[0] - (centres[1] - centres[0]) * number[::-1]
+    high = centres[-1] + (centres[-1] - centres[-2]) * number
+    if not side.wraps:
+        low, high = low[low > side.edges[0]], high[high < side.edges[-1]]
+    all_of_them = np.concatenate([low, centres, high])
+    places = placed(side, all_of_them)
+    made = replace(axis, places=places, before=len(low), after=len(high))
+    return made, all_of_them
 
 
 def _span(edges: np.ndarray) -> str:

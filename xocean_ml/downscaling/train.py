@@ -25,7 +25,7 @@ TRAIN, SELECT = 30, 4
 STATES = {"train": 8, "select": 4, "test": 4}
 """States of each world, ten days apart."""
 
-STEPS = 4000
+STEPS = 5000
 FACTORS = (2.0, 16.0)
 KEPT = ("ssh", "sst")
 MODELS = {"glio-guided": "sea_surface_temperature", "glio": None}

@@ -25,7 +25,7 @@ arrays).
 
 from __future__ import annotations
 
-from xocean_ml.grid._bounds import edges_of
+from xocean_ml.grid._bounds import edges_of, midpoint_edges
 from xocean_ml.grid._sphere import EARTH_RADIUS
 from xocean_ml.grid.cells import cell_area, cell_thickness
 from xocean_ml.grid.dimensions import Axes, axes, dimension
@@ -49,6 +49,7 @@ __all__ = [
     "is_periodic",
     "latitude",
     "longitude",
+    "midpoint_edges",
     "same_grid",
     "time_axis",
 ]

@@ -63,6 +63,17 @@ class Pair(nn.Module):
         return nn.functional.relu(self.leave(inner) + self.beside(x))
 
 
+class Mix(nn.Linear):
+    """A convolution of 1 x 1, as one product: torch's own is slow on large fields."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Mix the channels of x (batch, channels, rows, columns)."""
+        mixed = self.weight @ x.flatten(2)
+        if self.bias is not None:
+            mixed = mixed + self.bias[:, None]
+        return mixed.unflatten(2, x.shape[2:])
+
+
 class Spectral(nn.Module):
     """A Fourier layer: each channel's waves are weighed by their length, then channels are mixed.
 
@@ -74,8 +85,8 @@ class Spectral(nn.Module):
         super().__init__()
         self.modes = modes
         self.weight = nn.Parameter(0.3 * torch.randn(2, channels, 2 * modes + 1, modes + 1))
-        self.mix = nn.Conv2d(channels, channels, 1)
-        self.beside = nn.Conv2d(channels, channels, 1)
+        self.mix = Mix(channels, channels)
+        self.beside = Mix(channels, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Filter and mix x (batch, channels, rows, columns), taken as periodic."""
@@ -122,13 +133,13 @@ class GLIO(nn.Module):
         )
         self.rise = Pair(deep + 2 * channels, 2 * channels)
         self.end = Pair(2 * channels + channels, channels)
-        self.coarse = nn.Conv2d(fields + 1, channels, 1)
+        self.coarse = Mix(fields + 1, channels)
         self.spectral = nn.ModuleList([Spectral(channels, modes) for _ in range(2 * (modes > 0))])
-        self.residual = nn.Conv2d(channels, fields, 1)
-        self.shown = nn.Conv2d(channels, hidden, 1)
-        self.detail = nn.Conv2d(shown + 4, hidden, 1, bias=False)
-        self.inner = nn.Conv2d(hidden, hidden, 1)
-        self.leave = nn.Conv2d(hidden, 2 * fields, 1)
+        self.residual = Mix(channels, fields)
+        self.shown = Mix(channels, hidden)
+        self.detail = Mix(shown + 4, hidden, bias=False)
+        self.inner = Mix(hidden, hidden)
+        self.leave = Mix(hidden, 2 * fields)
         for parameter in (*self.residual.parameters(), *self.leave.parameters()):
             nn.init.zeros_(parameter)
 
@@ -145,9 +156,12 @@ class GLIO(nn.Module):
 
         `wraps` tells whether columns close on themselves.
         """
+        seam = 2 * AROUND if wraps else 0
+        coarse = nn.functional.pad(coarse, (seam, seam, 0, 0), mode="circular")
         sea = coarse[:, -1:]
         departure, _ = _departures(coarse[:, :-1], sea)
         x = self.coarse(torch.cat([departure, sea], 1))
+        x = x[..., seam : x.shape[-1] - seam]
         if not len(self.spectral):
             return x
         rows, columns = x.shape[-2:]
@@ -166,6 +180,16 @@ class GLIO(nn.Module):
         context: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the residual over bicubic, and the logarithm of its standard error."""
+        with torch.autocast(coarse.device.type, enabled=False):
+            return self._forward(coarse, guide, where, context)
+
+    def _forward(
+        self,
+        coarse: torch.Tensor,
+        guide: torch.Tensor | None,
+        where: Where,
+        context: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         middle = _middle(coarse.shape[-2:], coarse.device)
         context = self.context(coarse) if context is None else context
         sea = coarse[:, -1:]
@@ -197,19 +221,37 @@ class GLIO(nn.Module):
         sea = None if guide is None else guide[:, -1:]
         count = (coarse.shape[-2], coarse.shape[-1])
         given = coarse[:, :-1]
-        wanted = given - cell_means(bicubic(given, where), where, count, sea)
+        means, whole = cell_means(bicubic(given, where), where, count, sea)
+        wanted = given - means
         for _ in range(LED_BACK):
-            lacking = (wanted - cell_means(rest, where, count, sea)) * coarse[:, -1:]
-            rest = rest + bicubic(lacking, where)
+            means, _ = cell_means(rest, where, count, sea)
+            rest = rest + bicubic((wanted - means) * coarse[:, -1:] * whole, where)
         return rest
 
     def _features(self, seen: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
+        """The U-Net on the middle lattice; trained in bfloat16 where that is fast.
+
+        All else is sums over cells and places, which need their digits.
+        """
+        mixed = self.training and torch.is_grad_enabled() and _fast_bfloat16(seen)
+        with torch.autocast(seen.device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
+            if mixed:
+                seen = seen.contiguous(memory_format=torch.channels_last)
+            return self._unet(seen, below).to(below.dtype)
+
+    def _unet(self, seen: torch.Tensor, below: torch.Tensor) -> torch.Tensor:
         halved, doubled = nn.functional.avg_pool2d, nn.functional.interpolate
         first = self.start(seen)
         second = self.middle(halved(first, 2))
         x = self.bottom(torch.cat([halved(second, 2), below], 1))
         x = self.rise(torch.cat([doubled(x, scale_factor=2.0), second], 1))
         return self.end(torch.cat([doubled(x, scale_factor=2.0), first], 1))
+
+
+def _fast_bfloat16(x: torch.Tensor) -> bool:
+    """Whether convolutions in bfloat16 are faster: on GPUs, and on processors that know it."""
+    known = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(x.is_cuda or (known is not None and known()))
 
 
 def _departures(x: torch.Tensor, sea: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,6 +22,10 @@ from xocean_ml.kernels.lattice import Lattice
 __all__ = ["Where", "bicubic", "cell_means", "nearest", "where"]
 
 
+WHOLE = 0.9
+"""Share of a coarse cell that fine ones must cover for their mean to be its."""
+
+
 class Where(NamedTuple):
     """A `xocean_ml.kernels.lattice.Lattice` as tensors.
 
@@ -88,7 +92,7 @@ def nearest(places: torch.Tensor, count: int) -> torch.Tensor:
 
 def cell_means(
     fine: torch.Tensor, places: Where, count: tuple[int, int], sea: torch.Tensor | None = None
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Area means over the coarse cells, as `xocean_ml.kernels.resample.area_mean`.
 
     Parameters
@@ -102,15 +106,17 @@ def cell_means(
 
     Returns
     -------
-    Tensor, (batch, channels, rows, columns)
+    means : Tensor, (batch, channels, rows, columns)
         0 where nothing counts.
+    whole : Tensor of bool, (rows, columns)
+        Whether the cell lies on the lattice, all of it.
     """
     rows = _overlap(places.rows, places.size[0], count[0]).to(fine.dtype)
     columns = _overlap(places.columns, places.size[1], count[1]).to(fine.dtype).T
-    if sea is None:
-        total = rows.sum(1)[:, None] * columns.sum(0)
-        return rows @ fine @ columns / total.clamp_min(1e-6)
-    return rows @ (fine * sea) @ columns / (rows @ sea @ columns).clamp_min(1e-6)
+    total = rows.sum(1)[:, None] * columns.sum(0)
+    counted = total if sea is None else rows @ sea @ columns
+    means = rows @ (fine if sea is None else fine * sea) @ columns / counted.clamp_min(1e-6)
+    return means, total > WHOLE
 
 
 def _overlap(places: torch.Tensor, size: torch.Tensor, count: int) -> torch.Tensor:

@@ -69,6 +69,8 @@ class Run(Generic[Network]):
             ):
                 value = loss(self.network, data)
             value.backward()
+            # What autocast has cast is kept until the outermost one ends, but weights change now.
+            torch.clear_autocast_cache()
         self._clip()
         self._optimizer.step()
         self._average()
