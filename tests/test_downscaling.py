@@ -17,8 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xocean_ml as xo
+from xocean_ml import tutorial
 from xocean_ml.downscaling import blocks, downscale, plan
 from xocean_ml.downscaling.axis import Axis
+from xocean_ml.downscaling.coarsen import coarsen
 from xocean_ml.downscaling.learned import Learned, network_of
 from xocean_ml.errors import FieldNotFound, GridError, UnitsError, ValuesError
 
@@ -1129,3 +1131,58 @@ def test_a_plan_tells_the_same(case):
     with pytest.raises(case.error) as caught:
         _call(case, case.ds(), plan)
     _told(case, caught)
+
+
+# ---- means over coarse cells -----------------------------------------------------------------
+
+UNEVEN = np.array([-61.0, -55.0, -48.5, -41.0, -33.0, -24.0, -16.0, -9.0])
+
+
+@pytest.mark.parametrize("latitude", [UNEVEN, UNEVEN[::-1], np.linspace(20.0, 40.0, 8)])
+@pytest.mark.parametrize("factor", [2, 3, {"lat": 2, "lon": 5}])
+@pytest.mark.parametrize("chunks", [None, {"lat": 3, "lon": 5}])
+def test_means_over_coarse_cells_are_the_input(latitude, factor, chunks):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2, 8, 12)).astype("f4")
+    values[:, 2:4, 5:8] = np.nan
+    lat = ("lat", latitude, {"units": "degrees_north"})
+    lon = ("lon", np.arange(12.0), {"units": "degrees_east"})
+    coarse = xr.Dataset({"h": (("time", "lat", "lon"), values)}, {"lat": lat, "lon": lon})
+    given = coarse if chunks is None else coarse.chunk(chunks)
+    fine = given.downscale("bicubic", factor=factor, conserve=True).compute()
+    down, across = factor.values() if isinstance(factor, dict) else (factor, factor)
+    # Independently: areas from the written bounds, for cells that nest.
+    area = np.abs(np.diff(np.sin(np.deg2rad(fine["lat_bnds"].values)), axis=1))
+    sea = np.isfinite(fine["h"].values)
+    total = [np.where(sea, area * fine["h"].values, 0.0), area * sea]
+    for axis, step in ((1, down), (2, across)):
+        total = [np.add.reduceat(x, np.arange(0, x.shape[axis], step), axis) for x in total]
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(total[0] / total[1], values, atol=3e-6)
+
+
+def test_closing_is_not_blocky_and_brings_true_means_nearer_to_the_truth():
+    fine = tutorial.open_dataset("surface")[["ssh"]]
+    coarse = coarsen(fine, 9)
+    errors, steps = {}, {}
+    for conserve in (False, True):
+        out = coarse.downscale("bicubic", like=fine, conserve=conserve)["ssh"]
+        errors[conserve] = float(((out - fine["ssh"]) ** 2).mean() ** 0.5)
+        step = np.abs(np.diff(out.values, axis=-1))
+        edge = np.arange(step.shape[-1]) % 9 == 8
+        steps[conserve] = np.nanmean(step[..., edge]) / np.nanmean(step[..., ~edge])
+    assert errors[True] < 0.8 * errors[False]
+    assert steps[True] < 1.05 * steps[False]
+
+
+@pytest.mark.parametrize("factor", [3, 2.5])
+def test_coarse_fields_are_area_means(factor):
+    fine = tutorial.open_dataset("surface")[["ssh", "sst"]]
+    coarse = coarsen(fine, factor)
+    assert coarse["ssh"].attrs == fine["ssh"].attrs
+    weights = np.cos(np.deg2rad(fine["latitude"]))
+    whole = fine["wind_u"] if "wind_u" in fine else fine["sst"].fillna(15.0)
+    mean = float(whole.weighted(weights).mean())
+    again = coarsen(whole.to_dataset(name="x"), factor)["x"]
+    area = np.diff(np.sin(np.deg2rad(coarse["latitude_bnds"].values)), axis=1)[:, 0]
+    assert float((again * area[:, None]).mean() / area.mean()) == pytest.approx(mean, rel=1e-4)

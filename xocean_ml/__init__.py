@@ -1,8 +1,8 @@
 """Ocean machine learning on labelled arrays.
 
-Importing this package registers the accessor ``.ml_smooth`` on `xarray.Dataset` and `DataArray`
-(``.downscale``, ``.assimilate`` and ``.genda`` are to come). Everything else is loaded when it is
-first used.
+Importing this package registers the accessors ``.ml_smooth`` (on `xarray.Dataset` and `DataArray`)
+and ``.downscale`` (``.assimilate`` and ``.genda`` are to come). Everything else is loaded when it
+is first used.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xocean_ml import accessors as accessors
 
 if TYPE_CHECKING:
+    from xocean_ml.downscaling import downscale
     from xocean_ml.errors import (
         AmbiguousField,
         FieldNotFound,
@@ -37,6 +38,7 @@ __all__ = [
     "UnitsError",
     "ValuesError",
     "XOceanError",
+    "downscale",
     "fields",
     "increments",
     "load",
@@ -50,6 +52,7 @@ __all__ = [
 
 _MODULES = ("fields", "metrics", "observations", "plot", "simulate", "tutorial")
 _NAMES = {
+    "downscale": "xocean_ml.downscaling",
     "load": "xocean_ml.persist",
     "increments": "xocean_ml.smoothing",
     "smooth": "xocean_ml.smoothing",

@@ -13,7 +13,7 @@ from math import ceil, floor
 
 import numpy as np
 
-__all__ = ["Axis", "Cut"]
+__all__ = ["Axis", "Cut", "Measure"]
 
 OVER = 6
 """Coarse cells by which a whole globe goes on over its seam: interpolation, land filled."""
@@ -42,6 +42,32 @@ class Cut:
     def inner(self) -> slice:
         """The block's own cells among those seen."""
         return slice(self.own[0] - self.seen[0], self.own[1] - self.seen[0])
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Edges along one axis, in units in which areas are products of lengths.
+
+    Parameters
+    ----------
+    fine, coarse : array, (n + 1,), (N + 1,)
+        Of the fine cells that an `Axis` tells of, and of the coarse ones.
+    """
+
+    fine: np.ndarray
+    coarse: np.ndarray
+
+    def overlaps(self, axis: Axis, coarse: tuple[int, int], fine: np.ndarray) -> np.ndarray:
+        """Lengths in common of a window of coarse cells and fine ones, by number."""
+        turn, cell = np.divmod(fine, len(axis)) if axis.closed else (0, fine + axis.before)
+        shift = turn * (self.coarse[-1] - self.coarse[0])
+        low, high = self.fine[cell] + shift, self.fine[cell + 1] + shift
+        number = np.arange(*coarse)
+        turn, cell = np.divmod(number, axis.count)
+        shift = turn * (self.coarse[-1] - self.coarse[0])
+        first, last = self.coarse[cell] + shift, self.coarse[cell + 1] + shift
+        upper = np.minimum(last[:, None], high)
+        return np.maximum(upper - np.maximum(first[:, None], low), 0.0)
 
 
 @dataclass(frozen=True)

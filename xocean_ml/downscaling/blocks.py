@@ -12,7 +12,7 @@ import numpy as np
 from xocean_ml import persist
 from xocean_ml.chunked import Place
 from xocean_ml.device import to_like, to_numpy
-from xocean_ml.downscaling.axis import Axis, Cut
+from xocean_ml.downscaling.axis import Axis, Cut, Measure
 from xocean_ml.downscaling.coast import sea
 from xocean_ml.downscaling.conserve import CONSERVE_REACH, closed
 from xocean_ml.downscaling.downscaler import Downscaler, Finer, Seen
@@ -76,8 +76,8 @@ class Job:
         ``"spread"`` if it is given.
     conserve : bool
         Whether means over coarse cells are to be the input's.
-    areas : array, (n,), optional
-        Of the fine cells of each row; needed to conserve.
+    measures : (Measure, Measure), optional
+        Of rows and columns; needed to conserve.
     flipped : (bool, bool)
         Whether rows and columns are stored in descending order.
     device : str
@@ -95,7 +95,7 @@ class Job:
     conserve: bool = False
     flipped: tuple[bool, bool] = (False, False)
     device: str = "cpu"
-    areas: np.ndarray | None = None
+    measures: tuple[Measure, Measure] | None = None
 
 
 def run(place: Place, *windows: Any, model: Any, job: Job) -> Any:
@@ -166,9 +166,12 @@ def _conserved(
     job: Job,
 ) -> tuple[Finer, np.ndarray]:
     """Fields whose means over coarse cells are the input's, cut to the block's own cells."""
-    assert job.areas is not None
-    area = job.areas[np.arange(*cuts[0].seen) + job.axes[0].before][asked[0]]
-    x = closed(found.fields, samples, water, seen.window(*asked), area)
+    assert job.measures is not None
+    rows, columns = (
+        measure.overlaps(axis, cut.coarse, np.arange(*cut.seen)[part])
+        for measure, axis, cut, part in zip(job.measures, job.axes, cuts, asked, strict=True)
+    )
+    x = closed(found.fields, samples, water, seen.window(*asked), (rows, columns))
     own: Any = (
         ...,
         *(

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xocean_ml.kernels.lattice import Lattice, overlaps
+from xocean_ml.kernels.lattice import Lattice
 from xocean_ml.kernels.resample import BICUBIC_REACH, area_mean, bicubic, nearest
 
 __all__ = ["CONSERVE_REACH", "ROUNDS", "closed"]
@@ -30,7 +30,7 @@ def closed(
     coarse: np.ndarray,
     sea: np.ndarray,
     lattice: Lattice,
-    area: np.ndarray,
+    lengths: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
     """Correct a fine field.
 
@@ -42,30 +42,17 @@ def closed(
     sea : array of bool, (samples, fields, h, w)
         Fine cells that count.
     lattice : Lattice
-    area : array, (h,)
-        Of the fine cells of a row.
+    lengths : (array, array), (rows, h) and (columns, w)
+        Lengths in common of coarse and fine cells; areas are their products.
 
     Returns
     -------
     array, as `fine`
         Means over the sea of each coarse cell that is wholly on the lattice are those of `coarse`.
     """
-    rows, columns = (
-        overlaps(np.arange(n + 1) - 0.5, _edges(places, size))
-        for n, places, size in zip(
-            coarse.shape[-2:], (lattice.rows, lattice.columns), lattice.size, strict=True
-        )
-    )
-    rows = rows * area
     x = fine.astype(np.float64)
     for turn in range(ROUNDS + 1):
-        mean, _ = area_mean(x, rows, columns, sea)
+        mean, _ = area_mean(x, *lengths, sea)
         lacking = np.nan_to_num(coarse - mean)
         x += bicubic(lacking, lattice) if turn < ROUNDS else nearest(lacking, lattice)
     return x
-
-
-def _edges(places: np.ndarray, size: float) -> np.ndarray:
-    """Edges of fine cells: half-way between centres."""
-    middle = (places[1:] + places[:-1]) / 2
-    return np.concatenate([[places[0] - size / 2], middle, [places[-1] + size / 2]])

@@ -340,7 +340,7 @@ def _group(
         guides=tuple(jobs),
         conserve=conserve,
         flipped=(target.sides[0].flipped, target.sides[1].flipped),
-        areas=target.areas if conserve else None,
+        measures=target.measures if conserve else None,
         device=choose(device, data[0]),
     )
     beyond = model.beyond(_facts(target))

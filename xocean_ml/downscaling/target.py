@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml import grid, metadata
-from xocean_ml.downscaling.axis import Axis
+from xocean_ml.downscaling.axis import Axis, Measure
 from xocean_ml.errors import GridError
 from xocean_ml.kernels.lattice import positions, regular
 
@@ -83,7 +83,7 @@ class Target:
         Latitude and longitude of the target with their bounds, in the order of the output.
     flipped : (bool, bool)
         Whether the output is in descending order.
-    centres : (array, array)
+    centres, edges : (array, array)
         Of the fine cells in degrees, ascending, with those beside the target that `axes` tell of.
     """
 
@@ -92,6 +92,7 @@ class Target:
     coordinates: xr.Dataset
     flipped: tuple[bool, bool]
     centres: tuple[np.ndarray, np.ndarray]
+    edges: tuple[np.ndarray, np.ndarray]
 
     @property
     def dims(self) -> tuple[str, str]:
@@ -99,10 +100,11 @@ class Target:
         return self.sides[0].dim, self.sides[1].dim
 
     @property
-    def areas(self) -> np.ndarray:
-        """Of the rows of fine cells in `centres`; columns are alike."""
-        edges = grid.midpoint_edges(self.centres[0])
-        return np.diff(np.sin(np.deg2rad(np.clip(edges, -90, 90))))
+    def measures(self) -> tuple[Measure, Measure]:
+        """Edges of fine and coarse cells in units in which areas are products of lengths."""
+        rows, columns = zip(self.edges, (side.edges for side in self.sides), strict=True)
+        north = Measure(*(np.sin(np.deg2rad(np.clip(each, -90, 90))) for each in rows))
+        return north, Measure(*columns)
 
     @property
     def factor(self) -> tuple[float, float]:
@@ -192,6 +194,7 @@ def of_factor(obj: Any, factor: Any) -> Target:
     axes: list[Axis] = []
     made: dict[str, xr.Variable] = {}
     every_centre: list[np.ndarray] = []
+    every_edge: list[np.ndarray] = []
     every = zip(sides, (lattice.rows, lattice.columns), lattice.size, strict=True)
     for side, places, size in every:
         at = np.arange(len(side) + 1) - 0.5
@@ -200,10 +203,11 @@ def of_factor(obj: Any, factor: Any) -> Target:
         axes.append(Axis(_uneven(side, centres, places), size, len(side), side.wraps, side.wraps))
         made |= _coordinate(side, centres, edges)
         every_centre.append(centres)
+        every_edge.append(edges)
     coordinates = xr.Dataset(coords=made)
     flipped = sides[0].flipped, sides[1].flipped
-    both = every_centre[0], every_centre[1]
-    return Target(sides, (axes[0], axes[1]), coordinates, flipped, both)
+    centre, edge = (every_centre[0], every_centre[1]), (every_edge[0], every_edge[1])
+    return Target(sides, (axes[0], axes[1]), coordinates, flipped, centre, edge)
 
 
 def placed(side: Side, fine: np.ndarray) -> np.ndarray:
@@ -281,16 +285,17 @@ def of_like(obj: Any, like: Any) -> Target:
     """
     sides, goals = sides_of(obj), sides_of(like, "like")
     made: dict[str, xr.Variable] = {}
-    (rows, north), (columns, east) = (_on(*each) for each in zip(sides, goals, strict=True))
+    found = [_on(*each) for each in zip(sides, goals, strict=True)]
     for side, goal in zip(sides, goals, strict=True):
         made |= _taken(side, goal, like)
     coordinates = xr.Dataset(coords=made)
     flipped = goals[0].flipped, goals[1].flipped
-    return Target(sides, (rows, columns), coordinates, flipped, (north, east))
+    axes, centres, edges = ((found[0][k], found[1][k]) for k in range(3))
+    return Target(sides, axes, coordinates, flipped, centres, edges)
 
 
-def _on(side: Side, goal: Side) -> tuple[Axis, np.ndarray]:
-    """Where another grid's cells lie on this one's, and their centres."""
+def _on(side: Side, goal: Side) -> tuple[Any, Any, Any]:
+    """Where another grid's cells lie on this one's; their centres and edges."""
     name, turn = goal.coordinate.name, 0.0
     if side.wraps:
         turn = -360 * np.floor((goal.centres[0] - side.edges[0]) / 360)
@@ -312,11 +317,14 @@ def _on(side: Side, goal: Side) -> tuple[Axis, np.ndarray]:
         )
     closed = side.wraps and goal.wraps
     if closed:
-        return Axis(places, size, len(side), True, True), goal.centres + turn
-    return _beside(Axis(places, size, len(side), side.wraps), goal.centres + turn, side)
+        return Axis(places, size, len(side), True, True), goal.centres + turn, edges
+    axis = Axis(places, size, len(side), side.wraps)
+    return _beside(axis, goal.centres + turn, edges, side)
 
 
-def _beside(axis: Axis, centres: np.ndarray, side: Side) -> tuple[Axis, np.ndarray]:
+def _beside(
+    axis: Axis, centres: np.ndarray, edges: np.ndarray, side: Side
+) -> tuple[Axis, np.ndarray, np.ndarray]:
     """Cells beside a cropped target, as it would go on, as far as models look."""
     many = ceil(BESIDE / axis.size)
     number = np.arange(1, many + 1)
@@ -327,7 +335,9 @@ def _beside(axis: Axis, centres: np.ndarray, side: Side) -> tuple[Axis, np.ndarr
     all_of_them = np.concatenate([low, centres, high])
     places = placed(side, all_of_them)
     made = replace(axis, places=places, before=len(low), after=len(high))
-    return made, all_of_them
+    beside = grid.midpoint_edges(all_of_them)
+    beside[len(low) : len(low) + len(edges)] = edges
+    return made, all_of_them, beside
 
 
 def _span(edges: np.ndarray) -> str:
