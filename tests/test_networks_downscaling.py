@@ -7,12 +7,14 @@ import functools
 import numpy as np
 import pytest
 import torch
+from plain_liif import plain
 from torch import nn
 
 from xocean_ml.kernels.lattice import Lattice, regular
 from xocean_ml.networks.edsr import EDSR
 from xocean_ml.networks.fno import FNO
 from xocean_ml.networks.jiif import JIIF
+from xocean_ml.networks.liif import LIIF
 from xocean_ml.networks.resac import RESAC, _grid, _shown
 from xocean_ml.networks.where import where
 
@@ -199,3 +201,25 @@ def test_fno_s_padding_is_a_length():
 def test_settings_that_make_no_sense_are_refused(make):
     with pytest.raises(ValueError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("size", "factor"), [((7, 7), 3), ((5, 8), 4), ((6, 6), 2.5), ((4, 9), 27)]
+)
+def test_folded_liif_is_the_published_formula(size, factor):
+    torch.manual_seed(0)
+    network = LIIF(2, channels=16, blocks=2, hidden=32)
+    torch.nn.init.normal_(network.leave.weight, std=0.3)
+    lattice = regular(size, factor)
+    coarse = torch.randn(2, 3, *size)
+    with torch.no_grad():
+        folded, _ = network(coarse, None, where(lattice))
+        expected = plain(network, coarse, lattice)
+    # Half a coarse cell at the edges, where the plain formula's rounding picks another cell.
+    rows, columns = (
+        (p > 0.01) & (p < n - 1.01)
+        for p, n in zip((lattice.rows, lattice.columns), size, strict=True)
+    )
+    scale = float(expected.std())
+    apart = (folded - expected)[..., rows, :][..., columns].abs().max()
+    assert float(apart) < 1e-5 * scale

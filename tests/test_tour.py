@@ -46,14 +46,34 @@ def _table(text: str) -> dict[tuple[str, str], list[str]]:
 
 def test_it_writes_a_file_and_a_figure_and_nothing_else(toured):
     folder, text = toured
-    assert sorted(path.name for path in folder.iterdir()) == ["smoothed.nc", "smoothing.png"]
-    assert (folder / "smoothing.png").read_bytes().startswith(b"\x89PNG")
-    for name in ("smoothed.nc", "smoothing.png"):
+    names = ["downscaled.nc", "downscaling.png", "smoothed.nc", "smoothing.png"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    for name in names:
         assert f"written: {folder / name}" in text
+        if name.endswith("png"):
+            assert (folder / name).read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_file_has_no_cf_finding(toured):
-    assert findings(toured[0] / "smoothed.nc") == set()
+@pytest.mark.parametrize("name", ["smoothed.nc", "downscaled.nc"])
+def test_the_file_has_no_cf_finding(toured, name):
+    assert findings(toured[0] / name) == set()
+
+
+def test_the_networks_downscale_better_than_bicubic_and_know_how_well(toured):
+    lines = toured[1].partition("guide=sst)")[2].splitlines()
+    over = {}
+    for name in ("bicubic", "bicubic, means kept", "network alone", "guided network"):
+        (row,) = [line for line in lines if line.startswith(f"{name}  ")]
+        over[name] = float(row[len(name) :].split()[1])
+    ordered = list(over.values())
+    assert ordered[0] == 1
+    assert ordered == sorted(ordered, reverse=True)
+    with xr.open_dataset(toured[0] / "downscaled.nc") as ds:
+        assert ds["ssh"].sizes == {"time": 12, "latitude": 144, "longitude": 144}
+        assert bool((ds["ssh_spread"].notnull() == ds["ssh"].notnull()).all())
+    said = " ".join(toured[1].split())
+    share = float(said.partition("how sure it is: ")[2].partition(" %")[0])
+    assert 80 <= share <= 97
 
 
 def test_the_file_keeps_its_sums_and_loses_its_noise(toured):

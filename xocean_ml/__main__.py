@@ -13,11 +13,12 @@ from xocean_ml.errors import XOceanError
 __all__ = ["main"]
 
 DESCRIPTION = """\
-Smooth the pulses out of ocean data-assimilation increments without losing heat.
+A tour of what xocean_ml does.
 
-Without --input, a small reanalysis is simulated whose true increments are known; the smoothed ones
-are scored against them. With --input, your own increments are smoothed. Either way smoothed.nc and
-smoothing.png are written to the output folder.
+Without --input: a small reanalysis is simulated whose true increments are known, and smoothed;
+and coarse maps of a simulated surface are brought to a finer grid. Both are scored against the
+truth. With --input, your own increments are smoothed. smoothed.nc and smoothing.png, and
+downscaled.nc and downscaling.png, are written to the output folder.
 """
 
 
@@ -49,6 +50,8 @@ def _run(path: str | None, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     if path is None:
         tour.twin(output)
+        print("\n" + "-" * 96 + "\n")
+        tour.surface(output)
     else:
         tour.own(path, output)
 

@@ -29,8 +29,29 @@ def main() -> None:
         argo = Path(folder, "smooth_argo.png")
         run("-m", "xocean_ml", "--output", folder)
         run(str(benchmark), "--data", str(data), "--output", str(argo))
-        for name in ("smoothing.png", "smooth_argo.png"):
+        downscaled(Path(folder, "downscaling.png"))
+        for name in ("smoothing.png", "smooth_argo.png", "downscaling.png"):
             shrink(Path(folder, name), HERE / name)
+
+
+def downscaled(path: Path) -> None:
+    """Draw the packaged models of downscaling on the packaged sample."""
+    import xocean_ml as xo
+    from xocean_ml.downscaling.coarsen import coarsen
+
+    truth = xo.tutorial.open_dataset("surface")
+    coarse = coarsen(truth[["ssh"]], 9)
+    models = {
+        "bicubic": coarse.downscale("bicubic", like=truth).ssh,
+        "alone": coarse.downscale(like=truth).ssh,
+        "guided": coarse.downscale(like=truth, guide=truth[["sst"]]).ssh,
+    }
+    scores = {
+        name: xo.metrics.downscaling(each, truth.ssh, baseline=models["bicubic"], bootstrap=0)
+        for name, each in models.items()
+    }
+    shown = {"truth": truth.ssh, "guide": truth.sst, "scores": scores, "time": 5}
+    xo.plot.downscaling(coarse.ssh, models, **shown).savefig(path)
 
 
 def run(*command: str) -> None:

@@ -22,7 +22,7 @@ from xocean_ml.kernels.resample import tents
 
 __all__ = ["GuideJob", "Job", "context", "run"]
 
-TILE = 96
+TILE = 160
 """Coarse cells of a tile's side: what goes through a network at a time."""
 
 

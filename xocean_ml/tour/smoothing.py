@@ -1,7 +1,6 @@
-"""The tour: what `.ml_smooth` does, on increments whose truth is known or on a user's own file.
+"""What `.ml_smooth` does, on increments whose truth is known or on a user's own file.
 
-`python -m xocean_ml` runs it. Each part prints what it finds and writes ``smoothed.nc`` and
-``smoothing.png``, whole or not at all.
+Each part prints what it finds and writes ``smoothed.nc`` and ``smoothing.png``.
 """
 
 from __future__ import annotations
@@ -14,9 +13,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xocean_ml import grid, metrics, persist, simulate
+from xocean_ml import grid, metrics, simulate
 from xocean_ml.errors import GridError, XOceanError
 from xocean_ml.smoothing.prepare import Variable, prepare
+from xocean_ml.tour.telling import draw, missing, small, table, write
 
 __all__ = ["own", "twin"]
 
@@ -27,7 +27,6 @@ DRAWN = 20_000_000
 """Values that the figure of a user's own file may hold."""
 
 HEADINGS = ("band", "method", "noise", "error / optimum", "5-year corr.", "pulses", "closure")
-NEEDS = {"plot": "the figure", "io": "NetCDF and Zarr files"}
 
 
 # ---- the twin ------------------------------------------------------------------------------
@@ -66,13 +65,14 @@ def twin(output: Path, *, columns: int = 24, seed: int = 0) -> None:
     }
     scores = {name: _score(x, ds) for name, x in methods.items()}
     whole = {name: score.sel(era="all") for name, score in scores.items()}
-    print(_table(HEADINGS, _rows(whole)), end="\n\n")
+    print(table(HEADINGS, _rows(whole)), end="\n\n")
     print(_words(whole, width, decay), end="\n\n")
     raw = ds["temperature_increment"]
     described = raw.assign_attrs(long_name="temperature increment before smoothing")
     del described.attrs["standard_name"]  # the smoothed one is the increment of this file
-    _write(smoothed.assign(raw_increment=described), output / "smoothed.nc")
-    _draw(
+    write(smoothed.assign(raw_increment=described), output / "smoothed.nc")
+    draw(
+        "smoothing",
         output / "smoothing.png",
         raw,
         increment,
@@ -140,7 +140,7 @@ def _rows(scores: Mapping[str, xr.Dataset]) -> Iterable[Sequence[str]]:
                 f"{float(at['rmse_ratio']):.2f}{span}",
                 f"{float(at['correlation_truth']):.2f}",
                 f"{100 * float(at['pulse']):.2f} %",
-                _small(float(at["closure_residual"])),
+                small(float(at["closure_residual"])),
             )
         yield ()
 
@@ -166,7 +166,7 @@ def _words(scores: Mapping[str, xr.Dataset], width: float, decay: float) -> str:
         f"{100 * float(raw['pulse'].max()):.0f} % of values and are up to "
         f"{100 * float(closed['pulse'].max()):.1f} %.",
         "Closed, sums over five years stay as they were, in every cell, to "
-        f"{_small(float(closed['closure_residual'].max()))} of the amount: what float32 rounds.",
+        f"{small(float(closed['closure_residual'].max()))} of the amount: what float32 rounds.",
         "The price of that: 5-year means are the raw ones, noise of several years and all. Their "
         f"correlation with the truth stays the raw {between(closed, 'correlation_truth')}; not "
         f"closed it is {between(free, 'correlation_truth')}, at best "
@@ -205,14 +205,14 @@ def own(path: str, output: Path) -> None:
     model = _model(ds)
     _announce(ds, model)
     ready = prepare(ds, model, {}, conserve=WINDOW)
-    _write(ds.ml_smooth(model, conserve=WINDOW), target)
+    write(ds.ml_smooth(model, conserve=WINDOW), target)
     with _open(str(target)) as smoothed:
         for variable in ready.variables:
             name = str(variable.increments.name)
             _report(variable, ds[name], smoothed[name])
             picture = "smoothing.png" if len(ready.variables) == 1 else f"smoothing_{name}.png"
             shown = _thinned(ds[name]), _thinned(smoothed[name])
-            _draw(output / picture, *shown, conserve=WINDOW)
+            draw("smoothing", output / picture, *shown, conserve=WINDOW)
 
 
 def _open(path: str) -> xr.Dataset:
@@ -221,7 +221,7 @@ def _open(path: str) -> xr.Dataset:
         return xr.open_dataset(path, chunks={}, engine="zarr" if zarr else None)
     except (OSError, ValueError, ImportError, KeyError) as error:
         told = str(error).partition("\n")[0]
-        hint = "" if isinstance(error, OSError) else _missing("io")
+        hint = "" if isinstance(error, OSError) else missing("io")
         raise XOceanError(f"{path} cannot be opened{hint or f': {told}'}") from error
 
 
@@ -241,9 +241,9 @@ def _report(variable: Variable, raw: xr.DataArray, smoothed: xr.DataArray) -> No
         at = score.sel(band=band)
         residual = float(at["closure_residual"]) if "closure_residual" in at else np.nan
         noise, kept = float(at["noise_ratio"]), float(at["correlation_raw"])
-        rows.append((str(band), "1", f"{noise:.3f}", f"{kept:.3f}", _small(residual)))
+        rows.append((str(band), "1", f"{noise:.3f}", f"{kept:.3f}", small(residual)))
     print(f"{raw.name}")
-    print(_table(("band", "noise before", "after", "5-year corr. with raw", "closure"), rows))
+    print(table(("band", "noise before", "after", "5-year corr. with raw", "closure"), rows))
     print(
         "\nnoise: root mean square of step-to-step differences, over that of the raw increments;"
         "\nclosure: largest change of a sum over five years in a cell, over its sum of sizes.\n"
@@ -279,50 +279,3 @@ def _announce(ds: xr.Dataset, model: Any = "tcn") -> None:
     call = "" if model == "tcn" else '"dong", decay="fit", '
     print(f'>>> ds.ml_smooth({call}conserve="{WINDOW}")')
     print(ds.ml_smooth.plan(model, conserve=WINDOW), end="\n\n")
-
-
-def _write(ds: xr.Dataset, path: Path) -> None:
-    try:
-        persist.write_atomically(path, ds.to_netcdf)
-    except (ImportError, ValueError) as error:
-        if not (hint := _missing("io")):
-            raise
-        raise XOceanError(f"{path} cannot be written{hint}") from error
-    print(f"written: {path}")
-
-
-def _draw(path: Path, *fields: xr.DataArray, **options: Any) -> None:
-    if hint := _missing("plot"):
-        print(f"no figure{hint}")
-        return
-    from xocean_ml import plot
-
-    figure = plot.smoothing(*fields, **options)
-    persist.write_atomically(path, figure.savefig)
-    print(f"written: {path}")
-
-
-def _missing(extra: str) -> str:
-    """What to install, if an extra's packages are not there; else nothing."""
-    from importlib.util import find_spec
-
-    wanted = {"plot": ("matplotlib",), "io": ("netCDF4", "zarr")}[extra]
-    if all(find_spec(name) for name in wanted):
-        return ""
-    return f'; {NEEDS[extra]} need the extra "{extra}": pip install "xocean_ml[{extra}]"'
-
-
-def _small(value: float) -> str:
-    if np.isnan(value):
-        return "-"
-    return "0" if value == 0 else f"{value:.0e}"
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as wide as what they hold, under their headings."""
-    lines = [headings, *rows]
-    widths = [max(len(row[k]) for row in lines if row) for k in range(len(headings))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip()
-        for row in lines
-    ).rstrip()
