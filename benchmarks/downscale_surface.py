@@ -2,6 +2,7 @@
 
     python benchmarks/downscale_surface.py --worlds DIR                # x3, x5, x9, x13.7
     python benchmarks/downscale_surface.py --worlds DIR --fit liif jiif resac
+    python benchmarks/downscale_surface.py --worlds DIR --size 432 --count 3 --factors 27
 
 DIR holds worlds of the family "test" (made where they lack, a minute each), and with ``--fit``
 those of training; the published networks are then trained on them (20 minutes each) and kept in
@@ -31,13 +32,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--worlds", type=Path, required=True)
     parser.add_argument("--count", type=int, default=8)
+    parser.add_argument("--size", type=int, default=144, help="cells of a world's side")
     parser.add_argument("--factors", type=float, nargs="*", default=[3.0, 5.0, 9.0, 13.7])
     parser.add_argument("--models", nargs="*", default=[], help="NAME=FILE, further models")
     parser.add_argument("--family", default="test")
     parser.add_argument("--fit", nargs="*", default=[], help="kinds to train, or to read again")
     parser.add_argument("--steps", type=int, default=2000)
     options = parser.parse_args()
-    every = worlds(options.worlds, options.family, options.count)
+    every = worlds(options.worlds, options.family, options.count, options.size)
     models = {"bicubic": "bicubic", "bicubic, closed": "bicubic"}
     models |= {name: name for name in ("glio", "glio-guided") if packaged(name)}
     models |= {kind: fitted(kind, options.worlds, options.steps) for kind in options.fit}

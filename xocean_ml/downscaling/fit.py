@@ -48,7 +48,13 @@ GUIDED = ("jiif", "resac", "fno", "glio")
 ALONE = ("liif", "resac", "fno", "glio")
 
 SCHEDULE = Schedule(
-    steps=1500, rate=1.5e-3, warmup=50, batch=8, ema=0.995, check_every=100, patience=8
+    steps=1500,
+    rate=3e-3,
+    warmup=50,
+    batch=8,
+    ema=0.995,
+    patience=20,
+    optimizer="muon",
 )
 WITHHELD = 0.2
 """Share of the times that is withheld."""
@@ -154,8 +160,14 @@ def fit(
     factors = _factors(factor, train)
     keys = [each["key"] for each in norms["fields"]]
     mirrored = tuple(MIRRORED[k] for k in keys) if all(k in MIRRORED for k in keys) else ()
+    steps = steps or SCHEDULE.steps
     schedule = replace(
-        SCHEDULE, steps=steps or SCHEDULE.steps, seed=seed, checkpoint=checkpoint, device=device
+        SCHEDULE,
+        steps=steps,
+        check_every=max(100, steps // 50),
+        seed=seed,
+        checkpoint=checkpoint,
+        device=device,
     )
     pairs = Pairs(train, factors, patch, schedule.batch, mirrored)
     chosen = dict(first.config["sizes"]) if first is not None else {**SIZES[kind], **(sizes or {})}

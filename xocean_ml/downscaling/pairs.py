@@ -13,6 +13,11 @@ from xocean_ml.kernels.resample import area_mean, bicubic, fill
 
 __all__ = ["Batch", "Fine", "Pairs", "coarsened", "paired"]
 
+AVERAGED = 6
+"""Scale from which the fine field is often halved itself: as much to learn, at a third of the cost.
+
+Only where a range of scales is trained for."""
+
 
 @dataclass(frozen=True)
 class Fine:
@@ -123,8 +128,8 @@ class Pairs:
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """One batch: a scale, then patches of it that hold sea."""
-        low, high = np.log(self.factors)
-        factor = float(np.exp(low + (high - low) * rng.random()))
+        low, high = self.factors
+        factor = float(low + (high - low) * rng.random())
         if rng.random() < 0.7:
             factor = float(np.clip(round(factor), *self.factors))
         room = min(min(each.fields.shape[-2:]) for each in self.fine)
@@ -134,6 +139,10 @@ class Pairs:
         fields = np.stack([each for each, _ in picked])
         given = [each for _, each in picked if each is not None]
         guides = np.stack(given) if given else None
+        if factor >= AVERAGED and low < high and side % 2 == 0 and rng.random() < 0.6:
+            half = (side // 2, side // 2)
+            fields = coarsened(fields, half).astype(np.float32)
+            guides = None if guides is None else coarsened(guides, half).astype(np.float32)
         return paired(fields, guides, (cells, cells), least=0.5 * (rng.random() < 0.3))
 
     def _patch(self, rng: np.random.Generator, side: int) -> tuple[np.ndarray, np.ndarray | None]:

@@ -44,6 +44,9 @@ AROUND = 3
 LED_BACK = 2
 """How often the answer is led back to the coarse field."""
 
+DILATED = (2, 2)
+"""Spacing of what the further layers on the coarse grid see."""
+
 LEAST = 0.02
 """Least variation that is seen, in normalised units: below, a field is called flat."""
 
@@ -56,6 +59,15 @@ class Pair(nn.Module):
         self.enter = nn.Conv2d(inputs, channels, 3, padding=1)
         self.leave = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.beside = nn.Conv2d(inputs, channels, 1) if inputs != channels else nn.Identity()
+        # What goes by the side keeps its size, so that many of these can follow each other.
+        for each, gain in ((self.enter, 1.0), (self.leave, 0.3)):
+            nn.init.kaiming_normal_(each.weight, nonlinearity="relu")
+            each.weight.data *= gain
+        if isinstance(self.beside, nn.Conv2d):
+            nn.init.kaiming_normal_(self.beside.weight, nonlinearity="linear")
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Refine x (batch, inputs, rows, columns)."""
@@ -111,7 +123,7 @@ class GLIO(nn.Module):
     fields, guides : int
         Fields to make finer, and fields that are fine already; 0 guides for none.
     channels : int
-        On the middle lattice; twice and three times as many below.
+        On the middle lattice; three and four times as many below.
     modes : int
         Waves that the global branch tells apart, along each axis; 0 for no such branch.
     hidden : int
@@ -124,15 +136,16 @@ class GLIO(nn.Module):
         super().__init__()
         self.fields, self.guided, self.channels = fields, guides > 0, channels
         shown = guides + 1 if guides else 0
-        deep = 3 * channels
+        half, deep, varies = 3 * channels, 4 * channels, fields + guides
         self.start = Pair(fields + 1 + shown, channels)
-        varies = fields + guides
-        self.middle = Pair(channels, 2 * channels)
+        self.middle = Pair(channels, half)
         self.bottom = nn.Sequential(
-            Pair(2 * channels + channels + varies, deep), Pair(deep, deep, 2)
+            Pair(half + channels + varies, deep), *(Pair(deep, deep, wide) for wide in DILATED)
         )
-        self.rise = Pair(deep + 2 * channels, 2 * channels)
-        self.end = Pair(2 * channels + channels, channels)
+        self.to_half = nn.Conv2d(deep, half, 1)
+        self.rise = Pair(2 * half, half)
+        self.to_middle = nn.Conv2d(half, channels, 1)
+        self.end = Pair(2 * channels, channels)
         self.coarse = Mix(fields + 1, channels)
         self.spectral = nn.ModuleList([Spectral(channels, modes) for _ in range(2 * (modes > 0))])
         self.residual = Mix(channels, fields)
@@ -146,7 +159,7 @@ class GLIO(nn.Module):
     @property
     def reach(self) -> int:
         """Coarse cells that the local branch sees beyond a block."""
-        middle, half, coarse = (2 + 2) / 4, (2 + 2) / 2, 2 + 3
+        middle, half, coarse = (2 + 2) / 4, (2 + 2) / 2, 2 + sum(1 + wide for wide in DILATED)
         interpolation = 2
         local = int(-(-(middle + half + coarse + interpolation) // 1)) + 2 * AROUND
         return local + LED_BACK * (2 + 1)
@@ -244,8 +257,9 @@ class GLIO(nn.Module):
         first = self.start(seen)
         second = self.middle(halved(first, 2))
         x = self.bottom(torch.cat([halved(second, 2), below], 1))
-        x = self.rise(torch.cat([doubled(x, scale_factor=2.0), second], 1))
-        return self.end(torch.cat([doubled(x, scale_factor=2.0), first], 1))
+        x = doubled(self.to_half(x), scale_factor=2.0)
+        x = doubled(self.to_middle(self.rise(torch.cat([x, second], 1))), scale_factor=2.0)
+        return self.end(torch.cat([x, first], 1))
 
 
 def _fast_bfloat16(x: torch.Tensor) -> bool:

@@ -21,8 +21,7 @@ import torch
 from torch import nn
 
 from xocean_ml.networks.edsr import EDSR
-from xocean_ml.networks.resac import linear
-from xocean_ml.networks.where import Where
+from xocean_ml.networks.where import Where, linear
 
 __all__ = ["JIIF"]
 

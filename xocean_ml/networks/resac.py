@@ -21,9 +21,9 @@ import math
 import torch
 from torch import nn
 
-from xocean_ml.networks.where import Where, bicubic
+from xocean_ml.networks.where import Where, bicubic, linear
 
-__all__ = ["RESAC", "linear"]
+__all__ = ["RESAC"]
 
 
 class Stage(nn.Module):
@@ -161,31 +161,3 @@ def _onto(
     # Cells that the lattice does not cover take the value at its end.
     covered = total > 1e-6 * width
     return torch.where(covered, common / total.clamp_min(1e-12), between)
-
-
-def linear(to: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Weights of linear interpolation along an axis.
-
-    Parameters
-    ----------
-    to, places : Tensor, (N,), (n,)
-        Where to, and where values are; they increase. Beyond the ends the last value goes on.
-
-    Returns
-    -------
-    Tensor, (N, n)
-
-    Examples
-    --------
-    >>> linear(torch.tensor([-1.0, 0.5, 2.5]), torch.tensor([0.0, 2.0, 3.0]))
-    tensor([[1.0000, 0.0000, 0.0000],
-            [0.7500, 0.2500, 0.0000],
-            [0.0000, 0.5000, 0.5000]])
-    """
-    if len(places) == 1:
-        return torch.ones_like(to)[:, None]
-    right = torch.searchsorted(places, to).clamp(1, len(places) - 1)
-    left = right - 1
-    share = ((to - places[left]) / (places[right] - places[left])).clamp(0, 1)
-    index, weight = torch.stack([left, right], 1), torch.stack([1 - share, share], 1)
-    return to.new_zeros(len(to), len(places)).scatter_(1, index, weight)

@@ -19,7 +19,7 @@ import torch
 
 from xocean_ml.kernels.lattice import Lattice
 
-__all__ = ["Where", "bicubic", "cell_means", "nearest", "where"]
+__all__ = ["Where", "bicubic", "cell_means", "linear", "nearest", "where"]
 
 
 WHOLE = 0.9
@@ -125,3 +125,31 @@ def _overlap(places: torch.Tensor, size: torch.Tensor, count: int) -> torch.Tens
     upper = torch.minimum(cells + 0.5, places + size / 2)
     lower = torch.maximum(cells - 0.5, places - size / 2)
     return torch.relu(upper - lower)
+
+
+def linear(to: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Weights of linear interpolation along an axis.
+
+    Parameters
+    ----------
+    to, places : Tensor, (N,), (n,)
+        Where to, and where values are; they increase. Beyond the ends the last value goes on.
+
+    Returns
+    -------
+    Tensor, (N, n)
+
+    Examples
+    --------
+    >>> linear(torch.tensor([-1.0, 0.5, 2.5]), torch.tensor([0.0, 2.0, 3.0]))
+    tensor([[1.0000, 0.0000, 0.0000],
+            [0.7500, 0.2500, 0.0000],
+            [0.0000, 0.5000, 0.5000]])
+    """
+    if len(places) == 1:
+        return torch.ones_like(to)[:, None]
+    right = torch.searchsorted(places, to).clamp(1, len(places) - 1)
+    left = right - 1
+    share = ((to - places[left]) / (places[right] - places[left])).clamp(0, 1)
+    index, weight = torch.stack([left, right], 1), torch.stack([1 - share, share], 1)
+    return to.new_zeros(len(to), len(places)).scatter_(1, index, weight)

@@ -258,12 +258,12 @@ VARIABLES: dict[str, dict[str, str]] = {
     },
     "u": {
         "standard_name": "surface_eastward_sea_water_velocity",
-        "long_name": "eastward current at 15 m",
+        "long_name": "eastward current near the surface",
         "units": "m s-1",
     },
     "v": {
         "standard_name": "surface_northward_sea_water_velocity",
-        "long_name": "northward current at 15 m",
+        "long_name": "northward current near the surface",
         "units": "m s-1",
     },
     "u_geostrophic": {

@@ -35,7 +35,7 @@ def surface(output: Path) -> None:
         f"A simulated surface: {truth.sizes['time']} maps of sea level, seen as means over "
         f"{cells} x {cells} cells,\nand of temperature on the fine grid.\n"
     )
-    print(f">>> ds.downscale(like=sst, guide=sst)")
+    print(">>> ds.downscale(like=sst, guide=sst)")
     print(coarse.downscale.plan(like=truth, guide=guide), end="\n\n")
     guided = coarse.downscale(like=truth, guide=guide)
     closed = coarse.downscale("bicubic", like=truth, conserve=True)

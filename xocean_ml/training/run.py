@@ -12,6 +12,7 @@ import torch
 
 from xocean_ml.device import to_torch
 from xocean_ml.errors import ValuesError
+from xocean_ml.training.muon import Muon
 from xocean_ml.training.schedule import Schedule
 from xocean_ml.training.seeds import seeded
 
@@ -48,7 +49,8 @@ class Run(Generic[Network]):
         self.history: dict[str, list[float]] = {"step": [], "loss": [], "score": []}
         named = dict(self.network.named_parameters())
         self._trained = [name for name, each in named.items() if each.requires_grad]
-        self._optimizer = torch.optim.Adam(named[name] for name in self._trained)
+        kind = {"adam": torch.optim.Adam, "muon": Muon}[schedule.optimizer]
+        self._optimizer = kind(named[name] for name in self._trained)
         self._losses = torch.zeros((), dtype=torch.float64, device=device)
 
     # ---- one step, one check -------------------------------------------------------------------

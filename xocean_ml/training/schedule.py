@@ -9,6 +9,8 @@ from typing import Any
 
 __all__ = ["Schedule"]
 
+OPTIMIZERS = ("adam", "muon")
+
 ELSEWHERE = ("checkpoint", "device")
 """Fields that say where a run takes place, not what comes out of it."""
 
@@ -22,7 +24,7 @@ class Schedule:
     steps : int
         Updates of the weights, unless the run stops early.
     rate : float
-        Highest learning rate of Adam. It rises linearly over `warmup` steps, then falls along a
+        Highest learning rate. It rises linearly over `warmup` steps, then falls along a
         cosine to zero at `steps` [1]_.
     warmup : int
         Steps until the highest rate.
@@ -36,6 +38,9 @@ class Schedule:
         Steps between checks: validation, a line of the history, a checkpoint.
     patience : int
         Checks without a better score after which the run stops.
+    optimizer : {"adam", "muon"}
+        What steps the weights; "muon" is `xocean_ml.training.muon.Muon`, which learns
+        convolutions in half the steps.
     seed : int
         Key of all that is random inside the loop (dropout, noise drawn by the loss).
     checkpoint : path, optional
@@ -69,6 +74,7 @@ class Schedule:
     clip: float | None = 1.0
     check_every: int = 100
     patience: int = 10
+    optimizer: str = "adam"
     seed: int = 0
     checkpoint: str | os.PathLike[str] | None = None
     device: str | None = None
@@ -83,6 +89,7 @@ class Schedule:
             "clip": self.clip is None or self.clip > 0,
             "check_every": self.check_every >= 1,
             "patience": self.patience >= 1,
+            "optimizer": self.optimizer in OPTIMIZERS,
             "seed": self.seed >= 0,
         }
         wrong = [f"{name}={getattr(self, name)!r}" for name, good in ranges.items() if not good]
