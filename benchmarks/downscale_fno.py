@@ -43,8 +43,9 @@ TEST = 8
 CELLS = 16
 """Of the coarse field, which says nothing: it tells the network the size of the box."""
 
-MODES = 9
-"""As many waves as a padded box of 16 cells has: with more, those would never be trained there."""
+MODES, PADDING = 4, 0.4
+"""Waves in ten coarse cells, and how much longer the box is made, in the same: as much as a box of
+16 x 16 fine cells can train; weights of shorter waves would stay what they were drawn."""
 
 
 Batch = tuple[Any, Any, Any]
@@ -152,7 +153,7 @@ def trained(train: States, select: States, channels: int, schedule: Schedule) ->
     scale = deviation(train.ssh, train.sea)
     train, select = (each._replace(ssh=each.ssh / scale) for each in (train, select))
     with seeded(schedule.seed):
-        network = FNO(fields=1, guides=1, channels=channels, modes=MODES)
+        network = FNO(fields=1, guides=1, channels=channels, modes=MODES, padding=PADDING)
 
     def batch(step: int) -> Batch:
         return drawn(train, generator(schedule.seed, step), schedule.batch)

@@ -17,12 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import xocean_ml as xo
-from xocean_ml import tutorial
+from xocean_ml import persist, tutorial
 from xocean_ml.downscaling import blocks, downscale, plan
 from xocean_ml.downscaling.axis import Axis
 from xocean_ml.downscaling.coarsen import coarsen
+from xocean_ml.downscaling.downscaler import COARSE_CELL
+from xocean_ml.downscaling.downscaler import FACTOR as BY
 from xocean_ml.downscaling.learned import Learned, network_of
-from xocean_ml.errors import FieldNotFound, GridError, UnitsError, ValuesError
+from xocean_ml.errors import FieldNotFound, GridError, ModelFileError, UnitsError, ValuesError
 
 
 def axis(name: str, values: Any) -> xr.DataArray:
@@ -275,6 +277,32 @@ def test_fields_choose_variables():
     np.testing.assert_allclose(out.other, out.sst + 1)
 
 
+def test_what_tells_of_cells_is_no_field():
+    """Areas do not add up on finer cells: they go, and what refers to them."""
+    ds = BOX()
+    for measure in ({"standard_name": "cell_area", "units": "m2"}, {"units": "km2"}):
+        given = ds.assign(areacello=(("lat", "lon"), np.ones((40, 50)), measure))
+        given.sst.attrs["cell_measures"] = "area: areacello"
+        out = given.downscale("bicubic", factor=2)
+        assert "areacello" not in out.variables
+        assert "cell_measures" not in out.sst.attrs
+    given.sst.encoding["cell_measures"] = given.sst.attrs.pop("cell_measures")
+    assert "areacello" not in given.downscale("bicubic", factor=2).variables
+    alone = ds.assign(area=(("lat", "lon"), np.ones((40, 50)), {"standard_name": "cell_area"}))
+    assert "area" not in alone.downscale("bicubic", factor=2).variables
+
+
+@pytest.mark.parametrize("model", ["bicubic", "liif"])
+def test_coordinates_in_other_chunks(model):
+    """What lies beside the field may be chunked as it likes."""
+    area = (("lat", "lon"), dask.array.ones((24, 30), chunks=(5, 11)))
+    model = model if model == "bicubic" else made(model)
+    ds = COARSE().chunk(lat=6).assign_coords(area=area)
+    out = ds.downscale(model, factor=2)
+    assert out.sla.chunksizes["lat"] == (12,) * 4
+    close(out, COARSE().downscale(model, factor=2))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_blocks_cover_an_axis_and_see_what_they_need(data):
@@ -483,6 +511,47 @@ def test_a_guide_without_time_serves_every_time():
     close(ds.chunk(time=1, lat=6).downscale(made("glio"), factor=FACTOR, guide=guide), out)
 
 
+@pytest.mark.parametrize("chunks", [None, {"time": 1, "lat": 9}])
+def test_a_field_of_one_time_takes_the_guide_of_that_time(chunks):
+    """However its time is held: as a dimension, or as a scalar beside other dates."""
+    ds, guide = COARSE(), guide_on(*OUT)
+    guide = guide if chunks is None else guide.chunk(chunks)
+    out = ds.downscale(made("glio"), factor=FACTOR, guide=guide)
+    for step in (1, 2):
+        expected = out.isel(time=step)
+        one = ds.isel(time=step)
+        run = one.assign_coords(forecast_reference_time=TIMES[0])
+        for each in (one, run, one.rename(time="date")):
+            close(each.downscale(made("glio"), factor=FACTOR, guide=guide), expected)
+        for own in (guide.isel(time=[step]), guide.isel(time=step)):
+            close(one.downscale(made("glio"), factor=FACTOR, guide=own), expected)
+        alone = {"time": [step]}
+        got = ds.isel(alone).downscale(made("glio"), factor=FACTOR, guide=guide.isel(time=step))
+        close(got, out.isel(alone))
+
+
+def test_a_guide_of_one_time_without_a_date_serves_every_time():
+    ds, guide = COARSE(), guide_on(*OUT, time=False)
+    expected = ds.downscale(made("jiif"), factor=FACTOR, guide=guide)
+    undated = guide.expand_dims("time")
+    close(ds.downscale(made("jiif"), factor=FACTOR, guide=undated), expected)
+    dated = guide.assign_coords(time=TIMES[0])
+    timeless = ds.isel(time=0, drop=True).downscale(made("jiif"), factor=FACTOR, guide=dated)
+    close(timeless, expected.isel(time=0))
+
+
+def test_fields_name_guides_too():
+    guide = guide_on(*OUT).rename(analysed_sst="q")
+    expected = COARSE().downscale(made("jiif"), factor=FACTOR, guide=guide)
+    guide.q.attrs = {"units": "K"}
+    named = {"sea_surface_temperature": "q"}
+    got = COARSE().downscale(made("jiif"), factor=FACTOR, guide=guide, fields=named)
+    close(got, expected, 0)
+    named["sea_level_anomaly"] = "sla"
+    got = COARSE().downscale(made("jiif"), factor=FACTOR, guide=guide, fields=named)
+    close(got, expected, 0)
+
+
 def test_holes_in_a_guide_make_no_land_and_stay_local():
     ds, guide = COARSE(), guide_on(*OUT)
     whole = ds.downscale(made("jiif"), factor=FACTOR, guide=guide)
@@ -613,6 +682,182 @@ def test_fields_and_spreads_in_other_units():
     assert (out.sla_spread > 0).sum() == out.sla.notnull().sum()
 
 
+def test_spreads_are_quantities_where_the_field_is():
+    import pint
+
+    ds, guide = COARSE(), guide_on(*OUT)
+    out = ds.downscale(made("glio"), factor=FACTOR, guide=guide)
+    registry = pint.UnitRegistry()
+    quantity = registry.Quantity(ds.sla.values, "m")
+    attrs = {"standard_name": ds.sla.attrs["standard_name"]}
+    given = ds.assign(sla=(ds.sla.dims, quantity, attrs))
+    got = given.downscale(made("glio"), factor=FACTOR, guide=guide)
+    for name in ("sla", "sla_spread"):
+        assert got[name].data.units == registry.Unit("m")
+        assert "units" not in got[name].attrs
+        np.testing.assert_array_equal(got[name].data.magnitude, out[name])
+    assert (got.sla + got.sla_spread).data.units == registry.Unit("m")
+
+
+@pytest.mark.parametrize("kind", ["Dataset", "DataArray"])
+def test_like_with_quantified_coordinates(kind):
+    pytest.importorskip("pint_xarray")
+    like = field_on(*LIKES["finer"])
+    expected = BOX().downscale("bicubic", like=like)
+    plain = like.assign_coords(
+        {name: like[name].assign_attrs(units="degree") for name in ("lat", "lon")}
+    )
+    given = plain.pint.quantify()
+    assert type(given.xindexes["lat"]).__name__ == "PintIndex"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        got = BOX().downscale("bicubic", like=given if kind == "Dataset" else given.sst)
+    np.testing.assert_array_equal(got.sst, expected.sst)
+    np.testing.assert_array_equal(got.lat, like.lat)
+
+
+@pytest.mark.parametrize("kind", ["glio", "liif"])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_network_answers_in_the_precision_of_the_fields(kind, dtype):
+    from xocean_ml.downscaling.downscaler import Seen
+    from xocean_ml.kernels.lattice import regular
+
+    model = made(kind)
+    lattice = regular((6, 7), (2.0, 2.0))
+    fields = np.ones((1, 1, 6, 7), dtype)
+    guides = np.full((1, 1, 12, 14), 285, dtype) if model.guided else None
+    finer = model.predict(Seen(fields, guides, lattice, (slice(None), slice(None))))
+    assert finer.fields.dtype == np.dtype(dtype)
+    assert finer.spread is None or finer.spread.dtype == np.dtype(dtype)
+
+
+def test_a_dataarray_is_made_finer_alone():
+    ds, guide = COARSE(), guide_on(*OUT)
+    options: dict[str, Any] = {"factor": FACTOR, "guide": guide}
+    expected = ds.downscale(made("glio"), **options).sla
+    xr.testing.assert_identical(ds.sla.downscale(made("glio"), **options), expected)
+    without = ds.sla.rename(None).downscale(made("glio"), **options)
+    assert without.name is None
+    xr.testing.assert_equal(without, expected.rename(None))
+    plain = ds.sla.rename(None).downscale("bicubic", factor=2)
+    xr.testing.assert_equal(plain, ds.downscale("bicubic", factor=2).sla.rename(None))
+    assert "96 x 120" in str(ds.sla.downscale.plan(made("glio"), **options))
+    assert ds.sla.chunk(lat=6).downscale("bicubic", factor=2).chunks is not None
+
+
+def test_a_dataarray_is_learned_from():
+    fine = tutorial.open_dataset("surface").ssh.isel(time=slice(6))
+    model = fine.downscale.fit("liif", factor=4, steps=1, progress=False)
+    assert [each.key for each in model.spec.writes] == ["sea_level_anomaly"]
+
+
+def _trained(kind: str, **ranges: tuple[float, float]) -> Learned:
+    names = {"cell": COARSE_CELL, "factor": BY}
+    trained = {names[name]: list(each) for name, each in ranges.items()}
+    return Learned(made(kind).weights, {**made(kind).config, "trained": trained})
+
+
+BEYOND = {
+    "the greater factor": ({"factor": (1, 3)}, {"factor": {"lat": 2, "lon": 4}}, "2 to 4"),
+    "the smaller factor": ({"factor": (2, 5)}, {"factor": {"lat": 1, "lon": 4}}, "1 to 4"),
+    "cells narrow to the east": ({"cell": (100, 120)}, {"factor": 2}, "94.3 to 111"),
+    "cells high to the north": ({"cell": (80, 100)}, {"factor": 2}, "94.3 to 111"),
+}
+
+
+@pytest.mark.parametrize("name", BEYOND)
+def test_what_lies_outside_the_training_is_told(name):
+    trained, options, told = BEYOND[name]
+    with pytest.warns(UserWarning, match=f"sla: outside what 'liif'.*{told}, trained on"):
+        COARSE().downscale(_trained("liif", **trained), **options)
+    wide = {"cell": (90, 120), "factor": (1, 4)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        COARSE().downscale(_trained("liif", **wide), **options)
+
+
+def test_a_warning_points_at_the_line_that_called():
+    model, options = _trained("liif", factor=(1, 2)), {"factor": 3}
+    ds = COARSE()
+    calls: list[Callable[[], Any]] = [
+        lambda: ds.downscale(model, **options),
+        lambda: xo.downscale(ds, model, **options),
+        lambda: ds.sla.downscale(model, **options),
+        lambda: ds.downscale.plan(model, **options),
+        lambda: plan(ds, model, **options),
+    ]
+    for call in calls:
+        with pytest.warns(UserWarning, match="outside what") as told:
+            call()
+        assert [each.filename for each in told] == [__file__]
+        assert told[0].lineno == call.__code__.co_firstlineno
+
+
+# ---- model files -----------------------------------------------------------------------------
+
+
+def test_models_are_compared_as_objects():
+    one, other = made("liif"), Learned(made("liif").weights, made("liif").config)
+    assert one == one
+    assert one != other
+    assert len({one, other, one}) == 2
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_weights_that_do_not_fit_are_refused_at_load(kind, tmp_path):
+    model, path = made(kind), tmp_path / "mine.safetensors"
+    name = max(model.weights, key=lambda each: model.weights[each].size)
+    shorter = {**model.weights, name: model.weights[name][..., :1]}
+    missing = {each: w for each, w in model.weights.items() if each != name}
+    for weights in (shorter, missing, {**model.weights, "further": np.zeros(3, "f4")}):
+        Learned(weights, model.config).save(path)
+        with pytest.raises(ModelFileError, match=f"do not fit this xocean_ml's {kind.upper()}"):
+            xo.load(path)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_halved_weights_are_used_in_single_precision(kind, tmp_path):
+    halved = {name: each.astype("f2") for name, each in made(kind).weights.items()}
+    Learned(halved, made(kind).config).save(tmp_path / "mine.safetensors")
+    model = xo.load(tmp_path / "mine.safetensors")
+    assert isinstance(model, Learned)
+    assert {each.dtype for each in model.network.state_dict().values()} == {torch.float32}
+
+
+def test_packaged_weights_fit_their_networks():
+    for path in persist.WEIGHTS.glob("*.safetensors"):
+        model: Any = persist.load(path.stem)
+        assert model.network is not None
+
+
+@pytest.fixture
+def packaged(tmp_path, monkeypatch):
+    """Small models in the place of the packaged ones."""
+    monkeypatch.setattr(persist, "WEIGHTS", tmp_path)
+    made("liif").save(tmp_path / "glio.safetensors")
+    made("jiif").save(tmp_path / "glio-guided.safetensors")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("packaged")
+def test_history_names_the_packaged_model():
+    """So that the call can be repeated."""
+    ds, guide = COARSE(), guide_on(*OUT)
+    for model, options, name in (
+        (None, {}, "glio"),
+        ("glio", {}, "glio"),
+        (None, {"guide": guide}, "glio-guided"),
+        ("glio-guided", {"guide": guide}, "glio-guided"),
+        (made("liif"), {}, "liif"),
+    ):
+        out = ds.downscale(model, factor=FACTOR, **options)
+        assert f"downscale(model={name}, " in out.attrs["history"]
+    with pytest.raises(TypeError, match=r"'glio' does not take guide.*'glio-guided'"):
+        ds.downscale("glio", factor=FACTOR, guide=guide)
+    with pytest.raises(TypeError, match="'glio-guided' needs guide="):
+        ds.downscale("glio-guided", factor=FACTOR)
+
+
 def test_a_model_saved_and_loaded(tmp_path):
     made("glio").save(tmp_path / "mine.safetensors")
     ds, guide = COARSE(), guide_on(*OUT)
@@ -730,6 +975,16 @@ def _guide(**change: Any) -> Callable[[], xr.Dataset]:
 LATER = xr.date_range("2005-01-01", periods=3)
 
 
+def _repeated(**lon: Any) -> xr.Dataset:
+    """A globe that holds its first meridians once more, up or down."""
+    return field_on(steps(-40, 40, 2), np.arange(0, lon["last"] + 1, 2)[:: lon.get("step", 1)])
+
+
+def _other_calendar() -> xr.Dataset:
+    guide = guide_on(*OUT)
+    return guide.assign_coords(time=xr.date_range("2000-01-01", periods=3, calendar="noleap"))
+
+
 def _scalar_lat() -> xr.Dataset:
     return BOX().isel(lat=3)
 
@@ -756,6 +1011,23 @@ TABLE = [
     bad("factor a pair", BOX, GridError, "(2, 3)", "number", "'lat'", factor=(2, 3)),
     bad("factor of no axis", BOX, GridError, "'depth'", "lat", "longitude", factor={"depth": 2}),
     bad("factor in words", BOX, GridError, "'two'", factor={"lat": "two"}),
+    bad(
+        "factor of an axis, twice",
+        BOX,
+        GridError,
+        "'lat' and 'Y'",
+        "same axis",
+        factor={"lat": 2, "Y": 3},
+    ),
+    bad(
+        "coarser in a part",
+        BOX,
+        GridError,
+        "lat",
+        "3 times as coarse",
+        "at 39.975",
+        like=grid_on([*steps(30, 40, 0.05), 42.975, 45.975], steps(-10, 10, 0.5)),
+    ),
     bad(
         "coarser",
         BOX,
@@ -804,6 +1076,30 @@ TABLE = [
     bad("like one cell", BOX, GridError, "like", "lat", "one cell", like=grid_on([30], [1, 1.5])),
     bad("like curvilinear", BOX, GridError, "like", "two-dimensional", like=_curvilinear()),
     # the input
+    bad(
+        "the first meridian repeated",
+        lambda: _repeated(last=360),
+        GridError,
+        "lon",
+        "obj.isel(lon=slice(-1))",
+        factor=2,
+    ),
+    bad(
+        "the first meridian repeated, westwards",
+        lambda: _repeated(last=360, step=-1),
+        GridError,
+        "lon",
+        "obj.isel(lon=slice(-1))",
+        like=grid_on(steps(-20, 20, 0.5), steps(-20, 20, 0.5)),
+    ),
+    bad(
+        "two meridians repeated",
+        lambda: _repeated(last=362),
+        GridError,
+        "lon",
+        "obj.isel(lon=slice(-2))",
+        factor=2,
+    ),
     bad("one row", lambda: BOX().isel(lat=[3]), GridError, "lat", "one cell", factor=2),
     bad("no rows", lambda: BOX().isel(lat=[]), GridError, "lat", factor=2),
     bad("a section", _scalar_lat, GridError, "lat", "one cell", factor=2),
@@ -829,7 +1125,7 @@ TABLE = [
         factor=2,
     ),
     bad("no latitude", lambda: BOX().drop_vars("lat"), GridError, "latitude", factor=2),
-    bad("a DataArray", lambda: BOX().sst, TypeError, "Dataset", "DataArray", factor=2),
+    bad("a DataArray", lambda: BOX().sst, TypeError, "DataArray", "da.downscale", factor=2),
     bad(
         "nothing to do",
         lambda: BOX().drop_vars("sst"),
@@ -873,6 +1169,16 @@ TABLE = [
         "lat, lon",
         factor=2,
         fields={"any": "month"},
+    ),
+    bad(
+        "fields= a list",
+        BOX,
+        TypeError,
+        "fields=['sst']",
+        "mapping",
+        "'sea_surface_temperature': 'sst'",
+        factor=2,
+        fields=["sst"],
     ),
     bad(
         "never learned",
@@ -987,6 +1293,87 @@ TABLE = [
         model=made("jiif"),
         factor=4,
         guide=_guide(time=LATER),
+    ),
+    bad(
+        "guide of one time, another",
+        COARSE,
+        GridError,
+        "guide",
+        "2000-01-01",
+        "2015-06-01",
+        "guide.sel(time=field.time)",
+        "drop_vars",
+        model=made("jiif"),
+        factor=4,
+        guide=lambda: _guide()().isel(time=0).assign_coords(time=np.datetime64("2015-06-01", "ns")),
+    ),
+    bad(
+        "guide of one time, in words",
+        COARSE,
+        GridError,
+        "guide",
+        "2000-01-01",
+        "2015-06-01",
+        "decode",
+        model=made("jiif"),
+        factor=4,
+        guide=lambda: _guide()().isel(time=0).assign_coords(time="2015-06-01"),
+    ),
+    bad(
+        "guide of one of the times",
+        COARSE,
+        GridError,
+        "guide",
+        "no value at 2000-01-02",
+        "2000-01-01 00:00:00 is there",
+        model=made("jiif"),
+        factor=4,
+        guide=lambda: _guide()().isel(time=0),
+    ),
+    bad(
+        "guide of another time than the only one",
+        lambda: COARSE().isel(time=0),
+        GridError,
+        "guide",
+        "2000-01-01",
+        "2005-01-01",
+        model=made("jiif"),
+        factor=4,
+        guide=lambda: _guide(time=LATER)().isel(time=[0]),
+    ),
+    bad(
+        "guide at other times than the only one",
+        lambda: COARSE().isel(time=0),
+        GridError,
+        "guide",
+        "2000-01-01",
+        "guide.sel(time=field.time)",
+        model=made("jiif"),
+        factor=4,
+        guide=_guide(time=LATER),
+    ),
+    bad(
+        "guide at times, of a field without",
+        lambda: COARSE().isel(time=0, drop=True),
+        GridError,
+        "guide",
+        "time",
+        "guide.sel(time=...)",
+        model=made("jiif"),
+        factor=4,
+        guide=_guide(),
+    ),
+    bad(
+        "guide in another calendar",
+        COARSE,
+        GridError,
+        "guide",
+        "datetime64",
+        "calendar 'noleap'",
+        "convert_calendar",
+        model=made("jiif"),
+        factor=4,
+        guide=_other_calendar,
     ),
     bad(
         "guide at double times",

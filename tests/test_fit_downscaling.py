@@ -11,7 +11,7 @@ from xocean_ml import tutorial
 from xocean_ml.downscaling.coarsen import coarsen
 from xocean_ml.downscaling.fit import fit
 from xocean_ml.downscaling.pairs import Fine, Pairs, paired
-from xocean_ml.errors import FieldNotFound, GridError, ValuesError
+from xocean_ml.errors import FieldNotFound, GridError, ModelFileError, UnitsError, ValuesError
 from xocean_ml.kernels.resample import bicubic, fill
 from xocean_ml.training import generator
 
@@ -69,6 +69,19 @@ def test_it_learns(fine, kind):
     assert error[0] < 0.9 * error[1]
 
 
+def test_fno_holds_on_a_field_larger_than_what_it_has_seen(fine):
+    model = fitted(fine, "fno", guided=True, factor=4, steps=100)
+    ds = tutorial.open_dataset("surface")[["ssh", "sst"]].isel(time=[10])
+    for cells in (72, 144):
+        part = ds.isel(latitude=slice(0, cells), longitude=slice(0, cells))
+        coarse = coarsen(part[["ssh"]], 4)
+        error = [
+            float(((coarse.downscale(each, factor=4, **guide)["ssh"] - part["ssh"]) ** 2).mean())
+            for each, guide in ((model, {"guide": part[["sst"]]}), ("bicubic", {}))
+        ]
+        assert error[0] < 0.8 * error[1]
+
+
 def test_the_seed_decides(fine):
     one, two, other = (fitted(fine, "liif", seed=seed).tensors() for seed in (1, 1, 2))
     assert all(np.array_equal(one[name], two[name]) for name in one)
@@ -118,6 +131,174 @@ def test_several_domains_and_withheld_ones(fine):
     assert model.config["fields"][0]["key"] == "sea_level_anomaly"
 
 
+# ---- what is trained on ----------------------------------------------------------------------
+
+
+class Taught(Exception):
+    """Instead of training."""
+
+
+@pytest.fixture
+def data(monkeypatch):
+    """What `fit` hands over to training: domains to train on, and those to score with."""
+
+    def teach(network, pairs, withheld, schedule, **more):
+        raise Taught(pairs.fine, withheld.fine)
+
+    def handed(ds, kind="resac", **options):
+        monkeypatch.setattr("xocean_ml.downscaling.teach.teach", teach)
+        with pytest.raises(Taught) as taught:
+            fit(ds, kind, **{"factor": 3, **options})
+        monkeypatch.undo()
+        return taught.value.args
+
+    return handed
+
+
+def same(one, two, atol=0.0):
+    for each, other in zip([*one[0], *one[1]], [*two[0], *two[1]], strict=True):
+        np.testing.assert_allclose(each.fields, other.fields, rtol=0, atol=atol)
+        assert (each.guides is None) == (other.guides is None)
+        if each.guides is not None:
+            np.testing.assert_allclose(each.guides, other.guides, rtol=0, atol=atol)
+
+
+def _longer(g):
+    before = g.isel(time=[0]).assign_coords(time=g.time[:1] - np.timedelta64(9, "D"))
+    return xr.concat([before, g], "time")
+
+
+def _other_names(g):
+    return g.rename(latitude="y", longitude="x", time="t").rename(y="lat", x="lon")
+
+
+def _not_coordinates(g):
+    """Dimensions y, x with latitude and longitude along them."""
+    renamed = g.rename_dims(latitude="y", longitude="x").reset_index(["latitude", "longitude"])
+    return renamed.set_coords(["latitude", "longitude"])
+
+
+ARRANGED = {
+    "as it is": lambda g: g,
+    "descending": lambda g: g.isel(latitude=slice(None, None, -1)),
+    "both descending": lambda g: g.isel(
+        latitude=slice(None, None, -1), longitude=slice(None, None, -1)
+    ),
+    "times in another order": lambda g: g.isel(time=[2, 0, 1, 7, 6, 5, 4, 3]),
+    "more times": _longer,
+    "a turn further": lambda g: g.assign_coords(longitude=g.longitude + 360),
+    "other names": _other_names,
+    "not coordinates": _not_coordinates,
+    "transposed": lambda g: g.transpose("longitude", "time", "latitude"),
+    "rounded": lambda g: g.assign_coords(latitude=g.latitude.astype("f4")),
+    "one of many": lambda g: g.expand_dims(depth=[0.0]),
+    "in kelvin": lambda g: g.assign(
+        sst=(g.sst.astype("f8") + 273.15).assign_attrs(g.sst.attrs, units="K")
+    ),
+}
+
+
+@pytest.mark.parametrize("arranged", ARRANGED.values(), ids=ARRANGED)
+def test_a_guide_is_brought_to_the_fields(fine, data, arranged):
+    named = data(fine, guide="sea_surface_temperature")
+    same(data(fine, guide=arranged(fine[["sst"]])), named, atol=1e-4)
+
+
+def test_fields_are_trained_on_from_south_to_north(fine, data):
+    turned = fine.isel(latitude=slice(None, None, -1))
+    same(data(turned, guide=fine[["sst"]]), data(fine, guide="sea_surface_temperature"))
+
+
+def test_a_guide_without_time_holds_for_all_times(fine, data):
+    one = fine[["sst"]].isel(time=0, drop=True)
+    every = one.expand_dims(time=fine["time"])
+    same(data(fine, guide=one), data(fine, guide=every))
+    same(data(fine.assign(sst=one["sst"]), guide="sea_surface_temperature"), data(fine, guide=one))
+
+
+def in_cm(ds):
+    values = ds["ssh"].astype("f8") * 100
+    return ds.assign(ssh=values.assign_attrs(ds["ssh"].attrs, units="cm"))
+
+
+def test_all_fields_are_brought_to_the_units_of_the_first(fine, data):
+    plain = data([fine, fine], withheld=fine)
+    same(data([fine, in_cm(fine)], withheld=in_cm(fine)), plain, atol=1e-5)
+    assert fitted(in_cm(fine), "resac").config["fields"][0]["units"] == "cm"
+
+
+def test_all_fields_are_brought_to_the_units_of_the_first_model(fine, data):
+    first = fitted(fine, "resac", guided=True)
+    given = {"init": first, "guide": "sea_surface_temperature"}
+    celsius = fine["sst"].astype("f8")
+    kelvin = fine.assign(sst=(celsius + 273.15).assign_attrs(fine["sst"].attrs, units="K"))
+    same(data(in_cm(kelvin), **given), data(fine, **given), atol=1e-4)
+
+
+def test_names_reach_the_guide(fine, data):
+    bare = fine.rename(ssh="h", sst="t")
+    for name in ("h", "t"):
+        bare[name].attrs = {"units": bare[name].attrs["units"]}
+    names = {"sea_level_anomaly": "h", "sea_surface_temperature": "t"}
+    named = data(fine, guide="sea_surface_temperature")
+    same(data(bare, guide="sea_surface_temperature", fields=names), named)
+    same(data(bare[["h"]], guide=bare[["t"]], fields=names), named)
+
+
+def test_one_field_may_be_named_alone(fine, data):
+    one, two = (data(fine, fields=f) for f in ("sea_surface_temperature",) * 2)
+    same(one, two)
+    same(one, data(fine, fields=["sea_surface_temperature"]))
+    assert one[0][0].fields.shape[1] == 1
+
+
+@pytest.mark.parametrize("order", [slice(None), slice(None, None, -1), [3, 1, 7, 0, 2, 6, 5, 4]])
+def test_no_time_is_trained_on_and_withheld(fine, data, order):
+    members = fine[["ssh"]].isel(time=order).expand_dims(member=3)
+    train, held = (np.concatenate([each.fields for each in part]) for part in data(members))
+    assert len(train) % 3 == len(held) % 3 == 0
+    assert len(held)
+    assert len(train)
+    assert not any(np.array_equal(a, b, equal_nan=True) for a in train for b in held)
+
+
+def test_members_are_withheld_as_one_is(fine, data):
+    _, held = data(fine)
+    _, many = data(fine.expand_dims(member=3))
+    np.testing.assert_array_equal(np.repeat(held[0].fields, 3, axis=0), many[0].fields)
+
+
+def test_too_few_times_are_told(fine, data, recwarn):
+    data(fine)
+    data(fine.isel(time=[0, 1]), withheld=fine)
+    assert not [each for each in recwarn if issubclass(each.category, UserWarning)]
+    with pytest.warns(UserWarning, match="too few to withhold"):
+        train, held = data(fine.isel(time=slice(0, 4)))
+    np.testing.assert_array_equal(train[0].fields, held[0].fields)
+
+
+OTHERS = {
+    "data": lambda ds: {"ds": ds.assign(ssh=ds["ssh"] + 1)},
+    "withheld": lambda ds: {"withheld": ds.isel(time=[1])},
+    "init": lambda ds: {"init": fitted(ds, "liif", steps=1, seed=5)},
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_a_checkpoint_of_another_fit_is_refused(fine, tmp_path, other):
+    base = {"ds": fine, "withheld": fine.isel(time=[0]), "init": fitted(fine, "liif", steps=1)}
+    base |= {"factor": 3, "steps": 1, "progress": False, "checkpoint": tmp_path / "c.safetensors"}
+
+    def fits(**given):
+        given = {**base, **given}
+        return fit(given.pop("ds"), "liif", **given).tensors()
+
+    one, again = fits(), fits()
+    assert all(np.array_equal(one[name], again[name]) for name in one)
+    with pytest.raises(ModelFileError, match="of another run"):
+        fits(**other(fine))
+
+
 # ---- pairs -----------------------------------------------------------------------------------
 
 
@@ -161,29 +342,136 @@ def _land(ds):
     return ds.assign(ssh=ds["ssh"] * np.nan)
 
 
-def _no_time_match(ds):
-    return ds[["sst"]].isel(time=slice(0, 3))
+def _infinite(name):
+    def changed(ds):
+        values = ds[name].copy()
+        values[0, 3, 4:7] = np.inf
+        return ds.assign({name: values})
+
+    return changed
 
 
+def _salty(units):
+    def changed(ds):
+        sss = ds["sst"].copy()
+        sss.attrs = {"standard_name": "sea_surface_salinity", "units": units}
+        return ds.assign(sss=sss)
+
+    return changed
+
+
+def _two_salty(ds):
+    return [_salty("1e-3")(ds), _salty("g kg-1")(ds)]
+
+
+def _shifted(by):
+    return lambda ds: ds[["sst"]].assign_coords(longitude=ds.longitude + by)
+
+
+def _later(ds):
+    return ds[["sst"]].assign_coords(time=ds.time + np.timedelta64(1, "D"))
+
+
+def _nowhere(ds):
+    """Dimensions y, x, and nothing that tells where they are."""
+    bare = ds[["sst"]].drop_vars(["latitude", "longitude"], errors="ignore")
+    return bare.rename_dims(latitude="y", longitude="x")
+
+
+SST = "sea_surface_temperature"
 BAD = [
     ({"kind": "none"}, ValueError, "known: 'resac'"),
     ({"kind": "jiif"}, TypeError, "needs guide="),
-    ({"kind": "liif", "guide": "sea_surface_temperature"}, TypeError, "does not take guide"),
+    ({"kind": "liif", "guide": SST}, TypeError, "does not take guide"),
     ({"factor": 0.5}, ValueError, "above 1"),
     ({"factor": 50}, ValueError, "fewer than four"),
+    ({"factor": (2, 3, 4)}, TypeError, "one number is needed, or a range"),
+    ({"factor": {"lat": 2}}, TypeError, "lat.*one number is needed"),
+    ({"factor": "3"}, TypeError, "'3': one number is needed"),
+    ({"steps": 0}, ValueError, "steps=0: a whole number of at least 1"),
+    ({"steps": 2.5}, ValueError, "steps=2.5: a whole number"),
     ({"ds": lambda ds: ds[["sst"]].rename(sst="x").drop_attrs()}, FieldNotFound, "sea_level"),
     ({"ds": _land}, ValuesError, "all land"),
-    ({"kind": "glio", "guide": _no_time_match}, GridError, "share times and grid"),
+    ({"ds": lambda ds: []}, ValueError, "hires is empty"),
+    ({"ds": lambda ds: ds["ssh"]}, TypeError, "not DataArray; use .to_dataset"),
+    ({"ds": lambda ds: [ds, ds["ssh"]]}, TypeError, "hires holds a DataArray"),
+    ({"ds": lambda ds: "file.nc"}, TypeError, "hires is a Dataset or several, not str"),
+    ({"withheld": lambda ds: ds["ssh"]}, TypeError, "withheld is a Dataset or several"),
+    ({"ds": _infinite("ssh")}, ValuesError, "ssh: 3 values are infinite"),
+    ({"withheld": _infinite("ssh")}, ValuesError, "3 values are infinite. Mask"),
+    ({"fields": []}, TypeError, "fields= names nothing"),
+    ({"fields": [3]}, TypeError, "fields= names 3"),
+    ({"fields": 3}, TypeError, "fields= is a mapping, or keys, not int"),
+    ({"fields": ["sla_anomaly"]}, FieldNotFound, "'sla_anomaly' is neither"),
+    ({"kind": "glio", "guide": lambda ds: ds["sst"]}, TypeError, "guide= is a Dataset.*to_data"),
+    ({"kind": "glio", "guide": 3}, TypeError, "guide= is a Dataset, or names of fields, not int"),
+    ({"kind": "glio", "guide": []}, TypeError, "guide= names nothing"),
+    ({"kind": "glio", "guide": SST, "ds": _infinite("sst")}, ValuesError, "sst: 3 values"),
+    (
+        {"kind": "glio", "guide": lambda ds: ds[["sst"]] * np.nan, "fields": {SST: "sst"}},
+        ValuesError,
+        "sst: every value is missing",
+    ),
+    (
+        {"kind": "glio", "guide": lambda ds: ds[["sst"]].isel(time=slice(0, 3))},
+        GridError,
+        "no value at 2000-01-16",
+    ),
+    ({"kind": "glio", "guide": _later}, GridError, "no value at 2000-01-01"),
+    ({"kind": "glio", "guide": _shifted(100)}, GridError, "its longitude .* is not that of ssh"),
+    ({"kind": "glio", "guide": _shifted(0.03)}, GridError, "must share the grid"),
+    (
+        {"kind": "glio", "guide": lambda ds: ds[["sst"]].isel(latitude=slice(0, None, 2))},
+        GridError,
+        r"its latitude \(36 from",
+    ),
+    (
+        {"kind": "glio", "guide": lambda ds: ds[["sst"]].expand_dims(depth=[0.0, 5.0])},
+        GridError,
+        "dimensions that ssh lacks: depth",
+    ),
+    ({"kind": "glio", "guide": _nowhere}, GridError, "latitude"),
+    (
+        {"kind": "glio", "ds": _two_salty, "guide": "sea_surface_salinity"},
+        UnitsError,
+        "g kg-1",
+    ),
     ({"init": "bicubic"}, TypeError, "no model of kind"),
+    (
+        {"kind": "resac", "guide": SST, "init": lambda ds: fitted(ds, "resac")},
+        TypeError,
+        "not guided: leave out guide=",
+    ),
+    (
+        {"kind": "resac", "init": lambda ds: fitted(ds, "resac", True)},
+        TypeError,
+        "guided by sea_surface_temperature: give guide=",
+    ),
+    (
+        {
+            "kind": "resac",
+            "init": lambda ds: fitted(ds, "resac", True),
+            "guide": "sea_surface_salinity",
+        },
+        TypeError,
+        "not by sea_surface_salinity",
+    ),
+    (
+        {"init": lambda ds: fitted(ds, "liif"), "fields": SST},
+        TypeError,
+        "makes sea_level_anomaly finer, not sea_surface_temperature",
+    ),
+    (
+        {"init": lambda ds: fitted(ds, "liif"), "sizes": SMALL["liif"]},
+        TypeError,
+        "sizes= are those of init=",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("case", "error", "words"), BAD, ids=[words for *_, words in BAD])
 def test_bad_input(fine, case, error, words):
-    case = dict(case)
-    ds = case.pop("ds", lambda ds: ds)(fine)
-    if callable(case.get("guide")):
-        case["guide"] = case["guide"](fine)
-    kind = case.pop("kind", "liif")
+    case = {name: each(fine) if callable(each) else each for name, each in case.items()}
+    ds, kind = case.pop("ds", fine), case.pop("kind", "liif")
     with pytest.raises(error, match=words):
         fit(ds, kind, **{"factor": 3, "steps": 1, "progress": False, **case})

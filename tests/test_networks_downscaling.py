@@ -12,11 +12,11 @@ from torch import nn
 
 from xocean_ml.kernels.lattice import Lattice, regular
 from xocean_ml.networks.edsr import EDSR
-from xocean_ml.networks.fno import FNO
+from xocean_ml.networks.fno import FNO, Spectral
 from xocean_ml.networks.jiif import JIIF
 from xocean_ml.networks.liif import LIIF
-from xocean_ml.networks.resac import RESAC, _grid, _shown
-from xocean_ml.networks.where import where
+from xocean_ml.networks.resac import RESAC, _shown
+from xocean_ml.networks.where import split, where
 
 SHIFTED = Lattice(np.arange(13) * 0.3 + 0.37, np.arange(17) * 0.4 - 0.11, (0.3, 0.4))
 LATTICES = {
@@ -142,7 +142,7 @@ def test_a_stage_sees_means_of_the_guide_over_sea():
     torch.manual_seed(0)
     guide = torch.randn(1, 2, 36, 45)
     guide[:, -1] = torch.rand(36, 45) > 0.3
-    found = _shown(guide, where(regular((4, 5), 9)), _grid(torch.Size((4, 5)), 3, guide.device))
+    found = _shown(guide, where(regular((4, 5), 9)), split(torch.Size((4, 5)), 3, guide.device))
     sea = nn.functional.avg_pool2d(guide[:, 1:], 3)
     mean = nn.functional.avg_pool2d(guide[:, :1] * guide[:, 1:], 3) / sea.clamp_min(1e-3)
     torch.testing.assert_close(found, torch.cat([mean, sea], 1))
@@ -183,10 +183,59 @@ def test_fno_s_answer_does_not_depend_on_resolution(shape):
         assert apart < 1e-2
 
 
-def test_fno_s_padding_is_a_length():
-    network = FNO(1, 0, channels=2, layers=1, modes=2, padding=0.25)
-    lengths = {network._cells(13 * factor, 1 / factor) / factor for factor in (1, 2, 3, 9)}
-    assert lengths == {4.0}
+def waves(shape: tuple[int, int], per_cell: int) -> torch.Tensor:
+    """A periodic field of long waves, at so many points in a coarse cell along each axis."""
+    rows, columns = (
+        2 * torch.pi * torch.arange(n * per_cell, dtype=torch.float64) / (n * per_cell)
+        for n in shape
+    )
+    row, column = torch.meshgrid(rows, columns, indexing="ij")
+    parts = [torch.sin(row + 2 * column), torch.cos(2 * row - column + 1), torch.sin(3 * column)]
+    return torch.stack(parts)[None].float()
+
+
+def spectral() -> Spectral:
+    torch.manual_seed(0)
+    return Spectral(3, modes=5)
+
+
+def test_fno_s_weights_belong_to_lengths_of_waves_not_to_the_domain():
+    x = torch.randn(1, 3, 24, 30, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        one = spectral()(x, (1 / 3, 1 / 4))
+        four = spectral()(x.repeat(1, 1, 2, 3), (1 / 3, 1 / 4))
+    torch.testing.assert_close(four, one.repeat(1, 1, 2, 3))
+    assert one.std() > 1e-3
+
+
+def test_fno_s_waves_are_the_same_on_any_lattice():
+    with torch.no_grad():
+        one, two = (spectral()(waves((12, 15), n), (1 / n, 1 / n)) for n in (2, 6))
+    torch.testing.assert_close(two[..., ::3, ::3], one, rtol=0, atol=1e-5)
+    assert one.std() > 1e-3
+
+
+def test_fno_s_waves_are_mixed_a_few_at_a_time(monkeypatch):
+    x = torch.randn(2, 3, 24, 30, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        one = spectral()(x, (0.3, 0.3))
+        monkeypatch.setattr("xocean_ml.networks.fno.MIXED", 1)
+        torch.testing.assert_close(spectral()(x, (0.3, 0.3)), one)
+
+
+def test_fno_s_transforms_keep_their_digits_under_autocast():
+    x = torch.randn(2, 3, 24, 30, generator=torch.Generator().manual_seed(0)).bfloat16()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        half = spectral()(x, (0.3, 0.3))
+    with torch.no_grad():
+        torch.testing.assert_close(half, spectral()(x.float(), (0.3, 0.3)))
+
+
+def test_fno_s_padding_is_a_length_whatever_the_domain():
+    network = FNO(1, 0, channels=2, layers=1, modes=2, padding=0.85)
+    for cells, padded in ((9, 9), (13, 9), (100, 9), (5, 5)):
+        lengths = {network._cells(cells * factor, 1 / factor) / factor for factor in (1, 2, 3, 9)}
+        assert lengths == {padded}
 
 
 @pytest.mark.parametrize(

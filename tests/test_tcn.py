@@ -252,6 +252,22 @@ def test_its_own_error_is_about_right(twin):
     assert said.attrs["units"] == twin[NAME].attrs["units"]
 
 
+def test_its_own_error_is_a_quantity_where_increments_are(twin):
+    import pint
+
+    registry = pint.get_application_registry()
+    few = twin.isel(column=[0])
+    plain = few.ml_smooth("tcn", uncertainty=True, gate=True)
+    attrs = {key: each for key, each in few[NAME].attrs.items() if key != "units"}
+    quantity = registry.Quantity(few[NAME].values, "delta_degC")
+    given = few.assign({NAME: (few[NAME].dims, quantity, attrs)})
+    out = given.ml_smooth("tcn", uncertainty=True, gate=True)
+    for name in (NAME, f"{NAME}_spread"):
+        assert out[name].data.units == registry.Unit("delta_degC")
+        np.testing.assert_allclose(out[name].data.magnitude, plain[name])
+    assert out[f"{NAME}_gate"].attrs["units"] == "1"
+
+
 def test_units_of_spread_are_converted(twin):
     spread = f"{NAME}_spread"
     other = twin.copy()

@@ -1,8 +1,8 @@
 """Ocean machine learning on labelled arrays.
 
-Importing this package registers the accessors ``.ml_smooth`` (on `xarray.Dataset` and `DataArray`)
-and ``.downscale`` (``.assimilate`` and ``.genda`` are to come). Everything else is loaded when it
-is first used.
+Importing this package registers the accessors ``.ml_smooth`` and ``.downscale`` on `xarray.Dataset`
+and `DataArray` (``.assimilate`` and ``.genda`` are to come). Everything else is loaded when it is
+first used.
 """
 
 from __future__ import annotations

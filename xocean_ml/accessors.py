@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import xarray as xr
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from xocean_ml.persist import Model
     from xocean_ml.plan import Plan
 
-__all__ = ["DataArraySmoother", "Downscaler", "Smoother"]
+__all__ = ["DataArrayDownscaler", "DataArraySmoother", "Downscaler", "Smoother"]
 
 
 class _Accessor:
@@ -66,23 +66,43 @@ class Downscaler(_Accessor):
         return fit(self._ds, kind, **arguments)
 
 
-@xr.register_dataarray_accessor("ml_smooth")
-class DataArraySmoother:
-    """``da.ml_smooth(...)``: the same for one increment, as a DataArray."""
+class _ArrayAccessor:
+    """The same for one DataArray: it is put into a Dataset, and taken out again."""
+
+    _unnamed: ClassVar[str]
+    _task: ClassVar[type[Smoother] | type[Downscaler]]
 
     def __init__(self, obj: xr.DataArray) -> None:
-        self._name = obj.name if obj.name is not None else "increment"
+        self._name = obj.name if obj.name is not None else self._unnamed
         self._given = obj.name
-        self._ds = obj.to_dataset(name=self._name)
+        self._of = self._task(obj.to_dataset(name=self._name))
 
     def __call__(self, model: Any = None, **arguments: Any) -> xr.DataArray:
-        """Smooth this increment: `xocean_ml.smooth`, same arguments."""
-        return self._ds.ml_smooth(model, **arguments)[self._name].rename(self._given)
+        """Do to this DataArray what the Dataset's accessor does, same arguments."""
+        return self._of(model, **arguments)[self._name].rename(self._given)
 
     def plan(self, model: Any = None, **arguments: Any) -> Plan:
         """What the call with the same arguments would do."""
-        return self._ds.ml_smooth.plan(model, **arguments)
+        return self._of.plan(model, **arguments)
+
+
+@xr.register_dataarray_accessor("ml_smooth")
+class DataArraySmoother(_ArrayAccessor):
+    """``da.ml_smooth(...)``: the same for one increment, as a DataArray."""
+
+    _unnamed, _task = "increment", Smoother
 
     def fit(self, kind: str = "tcn", **arguments: Any) -> Model:
         """Fit a smoother to this increment."""
-        return self._ds.ml_smooth.fit(kind, **arguments)
+        return self._of.fit(kind, **arguments)
+
+
+@xr.register_dataarray_accessor("downscale")
+class DataArrayDownscaler(_ArrayAccessor):
+    """``da.downscale(...)``: the same for one field, as a DataArray, without its spread."""
+
+    _unnamed, _task = "field", Downscaler
+
+    def fit(self, kind: str = "liif", **arguments: Any) -> Model:
+        """Train a network on this fine field."""
+        return self._of.fit(kind, **arguments)

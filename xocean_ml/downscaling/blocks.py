@@ -120,7 +120,7 @@ def run(place: Place, *windows: Any, model: Any, job: Job) -> Any:
         job.axes[0].seen(rows), job.axes[1].seen(columns), (job.axes[0].size, job.axes[1].size)
     )
     inner = rows.inner, columns.inner
-    asked = _margin(rows, columns, seen) if job.conserve else inner
+    asked = seen.around(*inner, CONSERVE_REACH) if job.conserve else inner
     stop = count + len(job.guides)
     guides = _guides(windows[count:stop], job, place, leading, fields.dtype)
     context = None
@@ -142,18 +142,6 @@ def run(place: Place, *windows: Any, model: Any, job: Job) -> Any:
                 back = back - job.offsets[number] / job.factors[number]
             results.append(to_like(back.astype(job.dtypes[number]), windows[0]))
     return tuple(results) if len(results) > 1 else results[0]
-
-
-def _margin(rows: Cut, columns: Cut, seen: Lattice) -> tuple[slice, slice]:
-    """All fine cells on whole coarse cells of the window that the correction can see."""
-    sides = []
-    for cut, places in zip((rows, columns), (seen.rows, seen.columns), strict=True):
-        first, last = places[cut.inner.start], places[cut.inner.stop - 1]
-        low = max(np.floor(first + 0.5 + 1e-9) - CONSERVE_REACH, 0) - 0.5
-        high = np.floor(last + 0.5 + 1e-9) + 1 + CONSERVE_REACH - 0.5
-        start, stop = np.searchsorted(places, [low - 1e-9, high - 1e-9])
-        sides.append(slice(int(start), int(stop)))
-    return sides[0], sides[1]
 
 
 def _conserved(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xocean_ml.downscaling.guides import ordered
+from xocean_ml import metadata, units
 from xocean_ml.downscaling.target import Side, source_side
 from xocean_ml.errors import GridError
 from xocean_ml.kernels.lattice import overlaps
@@ -32,12 +32,14 @@ def coarsen(ds: xr.Dataset, factor: float, *, least: float = 0.0) -> xr.Dataset:
     Returns
     -------
     Dataset
-        Fields of latitude and longitude on the coarse cells, with bounds; others as they are.
+        Fields of latitude and longitude on the coarse cells, with bounds, in their own units,
+        dimension order and direction; lazy if they were. Others as they are, but for those on
+        the fine grid that have no mean (whole numbers, flags), which are left out.
 
     Raises
     ------
     GridError
-        A grid that is not rectilinear; fewer than two coarse cells.
+        A grid that is not rectilinear; fewer than two coarse cells; a factor below one.
 
     Examples
     --------
@@ -46,36 +48,79 @@ def coarsen(ds: xr.Dataset, factor: float, *, least: float = 0.0) -> xr.Dataset:
     >>> dict(coarsen(ds[["ssh"]], 9).sizes)
     {'time': 12, 'latitude': 16, 'longitude': 16, 'bnds': 2}
     """
-    sides = source_side(ds, "Y"), source_side(ds, "X")
-    edges, lengths = [], []
-    for side in sides:
-        count = round(len(side) / factor)
-        if factor < 1 or count < 2:
-            raise GridError(
-                f"factor={factor!r}: {side.coordinate.name} has {len(side)} cells, and at least "
-                "two coarse ones, not finer than they, are needed"
-            )
-        at = np.linspace(0, len(side), count + 1)
-        edges.append(np.interp(at, np.arange(len(side) + 1), side.edges))
-        lengths.append(overlaps(_measure(side, edges[-1]), _measure(side, side.edges)))
-    rows, columns = sides
-    horizontal = {rows.dim, columns.dim}
-    changed = {}
-    for name, each in ds.data_vars.items():
-        if horizontal <= set(each.dims) and each.dtype.kind == "f":
-            leading = [d for d in each.dims if d not in horizontal]
-            values = np.asarray(ordered(each, sides, leading).values, np.float64)
-            mean, share = area_mean(values, *lengths)
-            mean = np.where(share > least, mean, np.nan).astype(each.dtype)
-            changed[name] = ((*leading, rows.dim, columns.dim), mean, dict(each.attrs))
-    kept = ds.drop_vars([n for n, v in ds.variables.items() if horizontal & set(v.dims)])
+    plain, quantities = units.dequantify(ds)
+    sides = source_side(plain, "Y"), source_side(plain, "X")
+    edges = [_edges(side, factor) for side in sides]
+    lengths = [_overlaps(side, each) for side, each in zip(sides, edges, strict=True)]
+    dims = [side.dim for side in sides]
+    changed = {
+        str(name): _means(each, dims, lengths, least)
+        for name, each in plain.data_vars.items()
+        if set(dims) <= set(each.dims) and each.dtype.kind == "f"
+    }
     made: dict[Any, Any] = {}
-    for side, edge in zip(sides, edges, strict=True):
-        name = str(side.coordinate.name)
-        attrs = dict(side.coordinate.attrs) | {"bounds": f"{name}_bnds"}
-        made[name] = (side.dim, (edge[1:] + edge[:-1]) / 2, attrs)
-        made[f"{name}_bnds"] = ((side.dim, "bnds"), np.stack([edge[:-1], edge[1:]], axis=1))
-    return kept.assign(changed).assign_coords(made)
+    for side, each in zip(sides, edges, strict=True):
+        made |= _coordinate(side, each)
+    out = metadata.finish(
+        plain,
+        changed,
+        line=metadata.history_line("coarsen", factor=factor, least=least or None),
+        coordinates=xr.Dataset(coords=made),
+    )
+    return units.requantify(out, quantities)
+
+
+def _edges(side: Side, factor: float) -> np.ndarray:
+    """Of the coarse cells, ascending."""
+    count = round(len(side) / factor) if factor >= 1 else 0
+    if count < 2:
+        raise GridError(
+            f"factor={factor!r}: {side.coordinate.name} has {len(side)} cells, and at least "
+            "two coarse ones, not finer than they, are needed"
+        )
+    at = np.linspace(0, len(side), count + 1)
+    return np.interp(at, np.arange(len(side) + 1), side.edges)
+
+
+def _overlaps(side: Side, edges: np.ndarray) -> np.ndarray:
+    """Lengths in common of coarse and fine cells, both in the order of the stored grid."""
+    lengths = overlaps(_measure(side, edges), _measure(side, side.edges))
+    return lengths[::-1, ::-1] if side.flipped else lengths
+
+
+def _means(
+    field: xr.DataArray, dims: list[str], lengths: list[np.ndarray], least: float
+) -> xr.DataArray:
+    def mean(values: np.ndarray) -> np.ndarray:
+        found, share = area_mean(np.asarray(values, np.float64), *lengths)
+        return np.where(share > least, found, np.nan).astype(values.dtype)
+
+    out = xr.apply_ufunc(
+        mean,
+        field.chunk(dict.fromkeys(dims, -1)) if field.chunks else field,
+        input_core_dims=[dims],
+        output_core_dims=[dims],
+        exclude_dims=set(dims),
+        dask="parallelized",
+        output_dtypes=[field.dtype],
+        dask_gufunc_kwargs={
+            "output_sizes": dict(zip(dims, map(len, lengths), strict=True)),
+        },
+    ).transpose(*field.dims)
+    attrs = {key: value for key, value in field.attrs.items() if key not in metadata.STALE}
+    return out.assign_attrs(attrs)
+
+
+def _coordinate(side: Side, edges: np.ndarray) -> dict[str, Any]:
+    """The coarse coordinate and its bounds, in the order of the stored one."""
+    edges = edges[::-1] if side.flipped else edges
+    name = str(side.coordinate.name)
+    bounds = str(side.coordinate.attrs.get("bounds", f"{name}_bnds"))
+    attrs = dict(side.coordinate.attrs) | {"bounds": bounds}
+    return {
+        name: (side.dim, (edges[1:] + edges[:-1]) / 2, attrs),
+        bounds: ((side.dim, "bnds"), np.stack([edges[:-1], edges[1:]], axis=1)),
+    }
 
 
 def _measure(side: Side, edges: np.ndarray) -> np.ndarray:

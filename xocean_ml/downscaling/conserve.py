@@ -48,7 +48,9 @@ def closed(
     Returns
     -------
     array, as `fine`
-        Means over the sea of each coarse cell that is wholly on the lattice are those of `coarse`.
+        Means over the sea of each coarse cell that is wholly on the lattice are those of `coarse`:
+        to rounding where fine cells lie in coarse ones (a whole factor); else to what four rounds
+        leave, some thousandths of what varies between neighbours.
     """
     x = fine.astype(np.float64)
     for turn in range(ROUNDS + 1):

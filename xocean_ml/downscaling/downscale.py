@@ -9,6 +9,7 @@ import xarray as xr
 
 from xocean_ml import metadata, units
 from xocean_ml.downscaling.prepare import prepare
+from xocean_ml.units.strings import linear
 
 if TYPE_CHECKING:
     from xocean_ml.plan import Plan
@@ -43,10 +44,10 @@ def downscale(
     like : Dataset or DataArray, optional
         Whose latitudes and longitudes are the target: finer, shifted, cropped, in any ratio.
     guide : Dataset, optional
-        Fine fields (SST) that a guided model takes, found by their CF names; brought to the
-        target where their grid differs.
+        Fine fields (SST) that a guided model takes, found by their CF names, at the times of
+        `ds` or without times; brought to the target where their grid differs.
     fields : mapping of str to str, optional
-        Which variable is which field, e.g. ``{"sea_surface_height_anomaly": "sla"}``; for
+        Which variable is which field or guide, e.g. ``{"sea_level_anomaly": "sla"}``; for
         ``"bicubic"`` the variables to take.
     conserve : bool
         Make means over coarse cells those of the input: right where it holds cell means.
@@ -66,11 +67,13 @@ def downscale(
         A field or guide that is not there, or in other units.
     GridError
         A target that is coarser or not inside; a guide that is coarser than the target, lies
-        elsewhere, or lacks a time; curvilinear grids; axes of one cell.
+        elsewhere, or lacks a time; curvilinear grids; axes of one cell; a globe whose first
+        meridian is repeated.
     ValuesError
         Infinite values (when computed, with their place).
     TypeError
-        Both or neither of `factor` and `like`; a guide missing, or not wanted.
+        Both or neither of `factor` and `like`; a guide missing, or not wanted; `fields` that
+        are no mapping.
 
     Examples
     --------
@@ -101,7 +104,9 @@ def downscale(
         line=ready.history(),
         coordinates=ready.groups[0].target.coordinates,
     )
-    return units.requantify(out, ready.quantities)
+    spreads = {f"{name}_spread": linear(unit) for name, unit in ready.quantities.items()}
+    made = {name: unit for name, unit in spreads.items() if name in changed}
+    return units.requantify(out, ready.quantities | made)
 
 
 def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:

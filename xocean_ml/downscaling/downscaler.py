@@ -11,7 +11,10 @@ import numpy as np
 from xocean_ml.kernels.lattice import Lattice
 from xocean_ml.persist import Model
 
-__all__ = ["Downscaler", "Finer", "Seen"]
+__all__ = ["COARSE_CELL", "FACTOR", "Downscaler", "Finer", "Seen"]
+
+COARSE_CELL, FACTOR = "coarse cell, km", "factor"
+"""What a call is compared by with the training of a model, and what is written in its file."""
 
 
 @dataclass(frozen=True)
@@ -85,5 +88,8 @@ class Downscaler(Model, Protocol):
         ...
 
     def beyond(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
-        """What lies outside the training, in words; see `xocean_ml.downscaling.prepare`."""
+        """What lies outside the training, in words.
+
+        `facts` has the least and the greatest of `COARSE_CELL` and of `FACTOR`.
+        """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil, floor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -13,8 +13,12 @@ from xocean_ml import grid
 from xocean_ml.downscaling.axis import Axis, Cut
 from xocean_ml.downscaling.target import Side, Target, placed, sides_of
 from xocean_ml.errors import GridError
+from xocean_ml.grid.vocabulary import AXIS_NAMES, evidence, matches
 
-__all__ = ["alike", "guide_axes", "guide_cuts", "ordered", "timed"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["alike", "guide_axes", "guide_cuts", "ordered", "timed", "times_of"]
 
 COARSEST = 1.25
 """Target cells that a guide's cell may be wide: a guide that is coarser has nothing to tell."""
@@ -23,35 +27,103 @@ COARSEST = 1.25
 def timed(guide: xr.DataArray, times: xr.DataArray | None) -> xr.DataArray:
     """The guide at the times of the fields.
 
+    Parameters
+    ----------
+    guide : DataArray
+        One that tells no time is taken for all times.
+    times : DataArray or None
+        Of the fields, along a dimension or one for the whole of them; see `times_of`.
+
     Raises
     ------
     GridError
         If a time of the fields is none of the guide's, or twice there.
     """
-    dim = grid.axes(guide).get("T")
-    if dim is None or times is None:
+    dim, own = grid.axes(guide).get("T"), times_of(guide)
+    if times is None:
         return guide
-    if dim not in guide.indexes:
+    if own is None:
+        if dim is None or guide.sizes[dim] == 1:
+            return guide
         raise GridError(
             f"guide {guide.name}: its dimension {dim} has no times. Give it those of the fields: "
             f"guide.assign_coords({dim}=...)"
         )
-    index, wanted = guide.indexes[dim], times.indexes[times.dims[0]]
+    at = _found(guide, own, times)
+    if dim is None:
+        return guide
+    if times.ndim == 0:
+        return guide.isel({dim: int(at[0])})
+    if not np.array_equal(at, np.arange(guide.sizes[dim])):
+        guide = guide.isel({dim: at})  # a copy, so only where one is needed
+    return guide.rename({dim: times.dims[0]} if dim != times.dims[0] else {})
+
+
+def times_of(array: xr.DataArray) -> xr.DataArray | None:
+    """Times of an array, along its dimension or of the whole of it; None if it tells none."""
+    dim = grid.axes(array).get("T")
+    if dim is not None:
+        return array[dim] if dim in array.indexes else None
+    scalars = [each for each in array.coords.values() if each.ndim == 0 and _is_time(each)]
+    return min(scalars, key=_rank, default=None)
+
+
+def _is_time(scalar: xr.DataArray) -> bool:
+    told = evidence(scalar)
+    return told[1] == "T" if told else matches(AXIS_NAMES["T"], scalar.name or "")
+
+
+def _rank(scalar: xr.DataArray) -> tuple[int, bool]:
+    """How little tells that it is the time: a forecast's reference time is one too."""
+    told = evidence(scalar)
+    return told[0] if told else 9, not matches(AXIS_NAMES["T"], scalar.name or "")
+
+
+def _index(times: xr.DataArray) -> pd.Index:
+    return xr.Variable("time", np.atleast_1d(times.values)).to_index()
+
+
+def _found(guide: xr.DataArray, own: xr.DataArray, times: xr.DataArray) -> np.ndarray:
+    """Where in the guide's own times those of the fields are."""
+    index, wanted = _index(own), _index(times)
     if index.equals(wanted):
-        return guide.rename({dim: times.dims[0]}) if dim != times.dims[0] else guide
+        return np.arange(len(index))
     if not index.is_unique:
         twice = index[index.duplicated()][0]
+        drop = f"guide.drop_duplicates({own.dims[0]!r})"
+        raise GridError(f"guide {guide.name}: {twice} is there twice. Drop it: {drop}")
+    kinds = _kind(index), _kind(wanted)
+    if kinds[0] != kinds[1]:
         raise GridError(
-            f"guide {guide.name}: {twice} is there twice. Drop it: guide.drop_duplicates('{dim}')"
+            f"guide {guide.name}: its times are {kinds[0]} ({index[0]}), those of the fields "
+            f"{kinds[1]} ({wanted[0]}). Bring it to theirs: guide.convert_calendar(...), "
+            "or xr.decode_cf(guide) where times are not decoded"
         )
-    found = index.get_indexer(wanted) if type(index) is type(wanted) else np.array([-1])
+    found = index.get_indexer(wanted)
     if (found < 0).any():
-        missing = wanted[int(np.argmax(found < 0))] if len(found) == len(wanted) else wanted[0]
+        same = f"({own.name}=field.{times.name})"
+        there = f"{index[0]} is" if len(index) == 1 else f"{index[0]} to {index[-1]} are"
         raise GridError(
-            f"guide {guide.name}: no value at {missing} ({index[0]} to {index[-1]} are there). "
-            "Bring it to the times of the fields first: guide.interp(time=...) or .reindex(...)"
+            f"guide {guide.name}: no value at {wanted[int(np.argmax(found < 0))]} ({there} there). "
+            f"Bring it to the times of the fields first: guide.sel{same}, or guide.interp{same}. "
+            f"If it holds for all times: {_timeless(own)}"
         )
-    return guide.isel({dim: found}).rename({dim: times.dims[0]} if dim != times.dims[0] else {})
+    return found
+
+
+def _timeless(own: xr.DataArray) -> str:
+    """How to take the time off a guide."""
+    if own.ndim == 0:
+        return f"guide.drop_vars({own.name!r})"
+    return f"guide.isel({own.dims[0]}=0, drop=True)"
+
+
+def _kind(index: pd.Index) -> str:
+    """What a time is given in: two that differ cannot be compared."""
+    if index.dtype.kind == "M":
+        return "datetime64"
+    calendar = getattr(index, "calendar", None)
+    return f"cftime of calendar {calendar!r}" if calendar else f"no dates but {index.dtype}"
 
 
 def alike(guide: xr.DataArray, field: xr.DataArray, dim: str) -> None:

@@ -32,7 +32,10 @@ NETWORKS = {
 """Kinds of network, and where each is."""
 
 CELLS = 1 << 18
-"""Fine cells that go through a network at a time on a CPU; more on a GPU."""
+"""Fine cells that go through a network at a time on a CPU; more on a GPU. One sample at least."""
+
+FEATURES = 16
+"""Fine cells that a coarse cell counts as: networks find features on the coarse grid or near it."""
 
 CUDA_CELLS = 1 << 23
 
@@ -43,7 +46,7 @@ def network_of(kind: str, fields: int, guides: int, **sizes: Any) -> Any:
     return getattr(import_module(module), name)(fields, guides, **sizes)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays do not compare to one truth
 class Learned:
     """Model of a learned downscaler.
 
@@ -97,13 +100,15 @@ class Learned:
 
     @classmethod
     def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> Learned:
-        """Rebuild from a spec and weights."""
+        """Rebuild from a spec and weights, which must fit the network."""
         if not tensors:
             raise ModelFileError(
                 f"no weights of {spec.name!r} are packaged; train some on fine fields: "
                 f"hires.downscale.fit({spec.name!r}, factor=...)"
             )
-        return cls(dict(tensors), dict(spec.config))
+        model = cls(dict(tensors), dict(spec.config))
+        _ = model.network  # now: a file that does not fit is told where it is read
+        return model
 
     def tensors(self) -> Mapping[str, np.ndarray]:
         """Weights by name."""
@@ -120,6 +125,8 @@ class Learned:
 
         fields, guides = len(self.config["fields"]), len(self.config["guides"])
         network = network_of(self.kind, fields, guides, **self.config["sizes"])
+        _same_shapes(self.kind, self.weights, network.state_dict())
+        # In whatever precision they are stored, the network's parameters stay float32.
         network.load_state_dict({n: torch.from_numpy(w.copy()) for n, w in self.weights.items()})
         return network.eval()
 
@@ -162,7 +169,7 @@ class Learned:
         guide = None if seen.guides is None else self.guide(seen.guides)
         base = bicubic(coarse[:, :-1], seen.lattice.window(*seen.inner))
         cells = CELLS if device == "cpu" else CUDA_CELLS
-        many = max(1, cells // (seen.lattice.shape[0] * seen.lattice.shape[1]))
+        many = max(1, cells // max(base[0, 0].size, FEATURES * coarse[0, 0].size))
         residual, log_std = np.empty_like(base), np.empty_like(base)
 
         def answer(some: slice) -> None:
@@ -171,7 +178,7 @@ class Learned:
 
         for start in range(0, len(base), many):
             _halving(answer, slice(start, min(start + many, len(base))))
-        mean, std = self._norms("fields")
+        mean, std = (each.astype(seen.fields.dtype) for each in self._norms("fields"))
         spread = np.exp(log_std) * std if self.gives else None
         return Finer((base + residual) * std + mean, spread)
 
@@ -188,21 +195,25 @@ class Learned:
 
         network = self.network.to(device)
         coarse, guide, context = map(tensor, pick)
-        more = {} if context is None else {"context": context}
+        more: dict[str, Any] = {} if context is None else {"context": context}
+        rows, columns = seen.inner
+        beside = getattr(network, "beside", None)
+        if beside is not None:
+            asked = more["asked"] = seen.lattice.around(rows, columns, beside)
+            rows, columns = map(_within, seen.inner, asked, seen.lattice.shape)
         with torch.inference_mode():
             residual, log_std = network(coarse, guide, where(seen.lattice, device), **more)
         # No spread is no number, not a small one.
         told = torch.full_like(residual, torch.nan) if log_std is None else log_std
-        rows, columns = seen.inner
         mean, error = (each[..., rows, columns].cpu().numpy() for each in (residual, told))
         return mean, error
 
     def beyond(self, facts: Mapping[str, Any]) -> tuple[str, ...]:
         """What lies outside the training, in words."""
         return tuple(
-            f"{name}: {facts[name]:.3g}, trained on {low:.3g} to {high:.3g}"
+            f"{name}: {_span(*facts[name])}, trained on {_span(low, high)}"
             for name, (low, high) in self.config["trained"].items()
-            if name in facts and not low <= facts[name] <= high
+            if name in facts and not low <= facts[name][0] <= facts[name][1] <= high
         )
 
     def __repr__(self) -> str:
@@ -219,6 +230,33 @@ class Learned:
 
 for _kind in NETWORKS:
     persist.register(_kind)(Learned)
+
+
+def _span(low: float, high: float) -> str:
+    return " to ".join(dict.fromkeys(f"{each:.3g}" for each in (low, high)))
+
+
+def _same_shapes(kind: str, weights: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Refuse weights of another network than this one."""
+    given = {name: tuple(each.shape) for name, each in weights.items()}
+    wanted = {name: tuple(each.shape) for name, each in own.items()}
+    wrong = [
+        f"{name} is {given.get(name, 'missing')}, {wanted.get(name, 'nothing')} is wanted"
+        for name in sorted({*given, *wanted})
+        if given.get(name) != wanted.get(name)
+    ]
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        raise ModelFileError(
+            f"weights do not fit this xocean_ml's {kind.upper()}: {'; '.join(wrong[:3])}{more}. "
+            "Load them with the xocean_ml that they were trained with, or train anew"
+        )
+
+
+def _within(inner: slice, asked: slice, count: int) -> slice:
+    """The block's own cells among those asked for."""
+    start, stop, _ = inner.indices(count)
+    return slice(start - asked.start, stop - asked.start)
 
 
 def _halving(answer: Callable[[slice], None], some: slice) -> None:

@@ -115,16 +115,18 @@ class Pairs:
         Coarse cells of a patch's side, at most.
     size : int
         Patches in a batch.
-    mirrored : tuple of float
-        What each field is multiplied by in a mirror; empty for no mirrors. (A height changes its
-        sign where the Coriolis parameter does.)
+    mirrored : bool
+        Whether to draw mirror images, and all fields and guides with their signs changed. A
+        quasi-geostrophic surface seen in a mirror, or with its signs changed, is one of the other
+        hemisphere. Height and temperature change sign together: what one tells of the other is
+        how they go together.
     """
 
     fine: Sequence[Fine]
     factors: tuple[float, float]
     patch: int = 16
     size: int = 8
-    mirrored: tuple[float, ...] = ()
+    mirrored: bool = False
 
     def draw(self, rng: np.random.Generator) -> Batch:
         """One batch: a scale, then patches of it that hold sea."""
@@ -155,9 +157,8 @@ class Pairs:
             if np.isfinite(fields[0]).mean() > 0.2:
                 break
         guides = None if fine.guides is None else fine.guides[at]
-        for axis in (-1, -2):
-            if self.mirrored and rng.random() < 0.5:
-                signs = np.array(self.mirrored, fields.dtype)[:, None, None]
-                fields = np.flip(fields, axis) * signs
-                guides = None if guides is None else np.flip(guides, axis)
+        if self.mirrored:
+            across, along, sign = (1 - 2 * int(each) for each in rng.integers(2, size=3))
+            fields = sign * fields[..., ::along, ::across]
+            guides = None if guides is None else sign * guides[..., ::along, ::across]
         return fields, guides

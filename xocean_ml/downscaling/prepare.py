@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import FrameType
 from typing import Any
 
 import dask.array as da
@@ -18,9 +20,10 @@ from xocean_ml import fields as cf
 from xocean_ml.device import choose
 from xocean_ml.downscaling import graph, guides
 from xocean_ml.downscaling.blocks import GuideJob, Job
-from xocean_ml.downscaling.downscaler import Downscaler
-from xocean_ml.downscaling.target import Target, of_factor, of_like
+from xocean_ml.downscaling.downscaler import COARSE_CELL, FACTOR, Downscaler
+from xocean_ml.downscaling.target import Target, of_factor, of_like, spacing
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError
+from xocean_ml.spec import FieldSpec
 
 __all__ = ["Group", "Ready", "prepare"]
 
@@ -65,13 +68,13 @@ class Group:
 
     def _leading(self, dim: str) -> tuple[int, ...]:
         first = self.found[0][1]
-        return tuple(first.chunksizes.get(dim, (first.sizes[dim],)))
+        return _chunksizes(first, dim)
 
     @property
     def split(self) -> bool:
         """Whether a field comes in pieces of latitude or longitude."""
         first = self.found[0][1]
-        return any(len(first.chunksizes.get(dim, (1,))) > 1 for dim in self.target.dims)
+        return any(len(_chunksizes(first, dim)) > 1 for dim in self.target.dims)
 
     @property
     def lacking(self) -> bool:
@@ -149,6 +152,11 @@ class Group:
         return name, made
 
 
+def _chunksizes(array: xr.DataArray, dim: str) -> tuple[int, ...]:
+    """Chunks of a dimension; those of the values alone, coordinates may come in others."""
+    return tuple(array.variable.chunksizes.get(dim, (array.sizes[dim],)))
+
+
 def _attrs(source: xr.DataArray, field: cf.Found | None, units: str) -> dict[str, Any]:
     """Attributes of a finer field: it is what it was, a difference of temperatures, say."""
     if field is not None:
@@ -184,7 +192,7 @@ class Ready:
     def history(self) -> str:
         """One line that says how to do it again."""
         sha = persist.digest(self.model)[:16]
-        name = self.model.spec.name
+        name = _called(self.model, self.origin)
         return metadata.history_line("downscale", model=name, sha256=sha, **self.settings)
 
 
@@ -200,36 +208,49 @@ def prepare(
     device: str | None = None,
 ) -> Ready:
     """Decide everything about a call."""
-    if not isinstance(ds, xr.Dataset):
-        raise TypeError(f"downscale takes a Dataset, not {type(ds).__name__}")
-    if (factor is None) == (like is None):
-        given = "both were" if factor is not None else "neither was"
-        raise TypeError(f"give either factor= or like=; {given} given")
-    if like is not None and not isinstance(like, (xr.Dataset, xr.DataArray)):
-        raise TypeError(f"like= takes a Dataset or DataArray, not {type(like).__name__}")
-    if guide is not None and not isinstance(guide, xr.Dataset):
-        hint = "; guide.to_dataset()" if isinstance(guide, xr.DataArray) else ""
-        raise TypeError(f"guide= takes a Dataset, not {type(guide).__name__}{hint}")
+    _of_right_kinds(ds, guide, fields)
+    _one_target(factor, like)
     chosen, origin = _model(model, guide is not None)
+    called = _called(chosen, origin)
+    _guided_as_wanted(chosen, called, guide)
     plain, quantities = units.dequantify(ds)
-    if chosen.guided and guide is None:
-        wanted = ", ".join(each.key for each in _guide_specs(chosen))
-        raise TypeError(f"model {chosen.spec.name!r} needs guide=, a Dataset with {wanted}")
-    if guide is not None and not chosen.guided:
-        raise TypeError(f"model {chosen.spec.name!r} does not take guide: it is not guided")
-    seen_guide = None if guide is None else units.dequantify(guide)[0]
+    like = None if like is None else _plain_grid(like)
+    beside = _guides(guide, chosen, fields)
     groups = []
     for found in _groups(plain, chosen, fields):
         source = plain[[str(each.name) for _, each in found]]
         with_bounds = _with_bounds(source, plain)
         target = of_factor(with_bounds, factor) if like is None else of_like(with_bounds, like)
-        groups.append(_group(found, target, seen_guide, chosen, conserve, device))
+        groups.append(_group(found, target, beside, chosen, conserve, device))
+        _tell_beyond(groups[-1], called)
     settings = {
         "factor": tuple(round(f, 4) for f in groups[0].target.factor),
-        "guide": None if seen_guide is None else ",".join(str(g.name) for g in groups[0].guides),
+        "guide": ",".join(str(each.name) for each in groups[0].guides) or None,
         "conserve": conserve or None,
     }
     return Ready(plain, quantities, chosen, origin, tuple(groups), settings)
+
+
+def _of_right_kinds(ds: Any, guide: Any, fields: Any) -> None:
+    if not isinstance(ds, xr.Dataset):
+        hint = "; da.downscale(...) takes it" if isinstance(ds, xr.DataArray) else ""
+        raise TypeError(f"downscale takes a Dataset, not {type(ds).__name__}{hint}")
+    if guide is not None and not isinstance(guide, xr.Dataset):
+        hint = "; guide.to_dataset()" if isinstance(guide, xr.DataArray) else ""
+        raise TypeError(f"guide= takes a Dataset, not {type(guide).__name__}{hint}")
+    if fields is not None and not isinstance(fields, Mapping):
+        raise TypeError(
+            f"fields={fields!r}: it takes a mapping from what a field is to its variable, "
+            "{'sea_surface_temperature': 'sst'}"
+        )
+
+
+def _one_target(factor: Any, like: Any) -> None:
+    if (factor is None) == (like is None):
+        given = "both were" if factor is not None else "neither was"
+        raise TypeError(f"give either factor= or like=; {given} given")
+    if like is not None and not isinstance(like, (xr.Dataset, xr.DataArray)):
+        raise TypeError(f"like= takes a Dataset or DataArray, not {type(like).__name__}")
 
 
 def _model(model: Any, guided: bool) -> tuple[Downscaler, str | None]:
@@ -244,7 +265,44 @@ def _model(model: Any, guided: bool) -> tuple[Downscaler, str | None]:
     return model, origin
 
 
-def _guide_specs(model: Downscaler) -> list[Any]:
+def _called(model: Downscaler, origin: str | None) -> str:
+    """What to call a model: the name it is packaged under, by which it can be had again."""
+    packaged = origin is not None and not origin.endswith(".safetensors")
+    return str(origin) if packaged else model.spec.name
+
+
+def _guided_as_wanted(model: Downscaler, called: str, guide: xr.Dataset | None) -> None:
+    if model.guided and guide is None:
+        wanted = ", ".join(each.key for each in _guide_specs(model))
+        raise TypeError(f"model {called!r} needs guide=, a Dataset with {wanted}")
+    if guide is not None and not model.guided:
+        other = f"; {GUIDED!r} is" if called == UNGUIDED else ""
+        raise TypeError(f"model {called!r} does not take guide: it is not guided{other}")
+
+
+def _plain_grid(like: xr.Dataset | xr.DataArray) -> xr.Dataset:
+    ds = like.coords.to_dataset() if isinstance(like, xr.DataArray) else like
+    return units.dequantify(ds)[0]
+
+
+Beside = tuple[FieldSpec, "cf.Found", xr.DataArray]
+
+
+def _guides(
+    guide: xr.Dataset | None, model: Downscaler, fields: Mapping[str, str] | None
+) -> tuple[Beside, ...]:
+    """Guides: what the model wants, how each was found, and the variable."""
+    if guide is None:
+        return ()
+    plain, _ = units.dequantify(guide)
+    found = [
+        (spec, cf.find(plain, spec.key, role=spec.role, fields=fields))
+        for spec in _guide_specs(model)
+    ]
+    return tuple((spec, each, plain[each.variable]) for spec, each in found)
+
+
+def _guide_specs(model: Downscaler) -> list[FieldSpec]:
     written = {each.key for each in model.spec.writes}
     return [each for each in model.spec.reads if each.key not in written]
 
@@ -285,13 +343,11 @@ def _groups(
                 f"fields={dict(fields or {})}: {name} does not lie on {lat.name}, {lon.name}: it "
                 f"has no dimension {', '.join(sorted(map(str, missing)))}. Leave it out"
             )
-    bounds = {str(c.attrs.get("bounds", "")) for c in plain.variables.values()}
+    cells = _of_cells(plain)
     chosen = named or [
         str(name)
         for name, each in plain.data_vars.items()
-        if {*lat.dims, *lon.dims} <= set(each.dims)
-        and each.dtype.kind == "f"
-        and name not in bounds
+        if {*lat.dims, *lon.dims} <= set(each.dims) and each.dtype.kind == "f" and name not in cells
     ]
     if not chosen:
         raise FieldNotFound(
@@ -302,10 +358,25 @@ def _groups(
         yield ((None, plain[name]),)
 
 
+def _of_cells(plain: xr.Dataset) -> set[str]:
+    """Variables that tell of the coarse cells: bounds and sizes, wrong on any other grid."""
+    names = {
+        str(name)
+        for name, each in plain.variables.items()
+        if each.attrs.get("standard_name") == "cell_area"
+    }
+    for each in plain.variables.values():
+        for place in (each.attrs, each.encoding):
+            names.add(str(place.get("bounds", "")))
+            # "area: areacello volume: volcello"
+            names |= set(str(place.get("cell_measures", "")).split())
+    return names
+
+
 def _group(
     found: Found,
     target: Target,
-    guide: xr.Dataset | None,
+    beside: tuple[Beside, ...],
     model: Downscaler,
     conserve: bool,
     device: str | None,
@@ -321,8 +392,8 @@ def _group(
         graph.cuts(target.axes[0], rows_chunks, model, conserve),
         graph.cuts(target.axes[1], columns_chunks, model, conserve),
     )
-    for spec in _guide_specs(model) if guide is not None else ():
-        array, read = _guide(guide, spec, first, leading, target, windows)
+    for each_guide in beside:
+        array, read = _guide(each_guide, first, leading, target, windows)
         arrays.append(array)
         jobs.append(read)
     conversions = [_conversion(each, field, model) for field, each in found]
@@ -343,15 +414,30 @@ def _group(
         measures=target.measures if conserve else None,
         device=choose(device, data[0]),
     )
-    beyond = model.beyond(_facts(target))
-    if beyond:
-        warnings.warn(
-            f"{', '.join(job.names)}: outside what {model.spec.name!r} was trained on: "
-            f"{'; '.join(beyond)}",
-            stacklevel=5,
-        )
     names = [*job.names, *(f"{name}_spread" for _ in job.gives for name in job.names)]
-    return Group(found, tuple(names), target, tuple(arrays), job, beyond)
+    return Group(found, tuple(names), target, tuple(arrays), job, model.beyond(_facts(target)))
+
+
+def _tell_beyond(group: Group, called: str) -> None:
+    if group.beyond:
+        names, why = ", ".join(group.job.names), "; ".join(group.beyond)
+        told = f"{names}: outside what {called!r} was trained on: {why}"
+        warnings.warn(told, stacklevel=_outside())
+
+
+def _outside() -> int:
+    """Stack level, for who calls this, of the line outside the package that made the call.
+
+    How deep it lies differs between the function, the accessors and their plans.
+    """
+    level, frame = 0, sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame):
+        level, frame = level + 1, frame.f_back
+    return level + 1
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "xocean_ml"
 
 
 def _checked(each: xr.DataArray, first: xr.DataArray, target: Target) -> None:
@@ -368,10 +454,8 @@ def _checked(each: xr.DataArray, first: xr.DataArray, target: Target) -> None:
 
 def _chunks(array: xr.DataArray, side: Any) -> tuple[int, ...]:
     """Chunks of an axis in ascending order."""
-    if array.chunks is None:
-        return (len(side),)
-    sizes = array.chunksizes[side.dim]
-    return tuple(reversed(sizes)) if side.flipped else tuple(sizes)
+    sizes = _chunksizes(array, side.dim)
+    return sizes[::-1] if side.flipped else sizes
 
 
 def _conversion(
@@ -385,27 +469,25 @@ def _conversion(
 
 
 def _guide(
-    guide: xr.Dataset | None,
-    spec: Any,
+    guide: Beside,
     first: xr.DataArray,
     leading: tuple[str, ...],
     target: Target,
     windows: Any,
 ) -> tuple[xr.DataArray, GuideJob]:
     """A guide at the fields' times, and how it is read."""
-    assert guide is not None
-    field = cf.find(guide, spec.key, role=spec.role)
-    array = _with_coords(guide, field.variable)
-    time = grid.axes(first).get("T")
-    array = guides.timed(array, first[time] if time is not None and time in first.coords else None)
+    spec, field, array = guide
+    array = guides.timed(array, guides.times_of(first))
     axes, sides = guides.guide_axes(array, target)
     own = [str(d) for d in array.dims if d not in {sides[0].dim, sides[1].dim}]
     array = array.isel({d: 0 for d in own if array.sizes[d] == 1 and first.sizes.get(d) != 1})
     unknown = [d for d in own if d in array.dims and d not in leading]
     if unknown:
+        dim = unknown[0]
+        how = f"sel({dim}=...)" if grid.axes(array).get("T") == dim else f"isel({dim}=0)"
         raise GridError(
             f"guide {array.name} has dimensions that {first.name} lacks: {', '.join(unknown)}. "
-            f"Select or average: guide.isel({unknown[0]}=0)"
+            f"Select or average: guide.{how}"
         )
     dims = tuple(d for d in leading if d in array.dims)
     for dim in dims:
@@ -424,12 +506,7 @@ def _guide(
     return array, job
 
 
-def _with_coords(ds: xr.Dataset, name: str) -> xr.DataArray:
-    return ds[name]
-
-
-def _facts(target: Target) -> dict[str, Any]:
-    """What a model may compare with its training."""
-    lat = target.sides[0]
-    spacing = 111.2 * float(np.median(np.diff(lat.centres)))
-    return {"coarse cell, km": spacing, "factor": max(target.factor)}
+def _facts(target: Target) -> dict[str, tuple[float, float]]:
+    """What a model may compare with its training: least and greatest along the two axes."""
+    every = {COARSE_CELL: spacing(target.sides), FACTOR: target.factor}
+    return {name: (float(min(each)), float(max(each))) for name, each in every.items()}

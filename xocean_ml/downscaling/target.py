@@ -20,11 +20,14 @@ from xocean_ml.downscaling.axis import Axis, Measure
 from xocean_ml.errors import GridError
 from xocean_ml.kernels.lattice import positions, regular
 
-__all__ = ["Side", "Target", "of_factor", "of_like", "placed", "sides_of", "source_side"]
+__all__ = ["Side", "Target", "of_factor", "of_like", "placed", "sides_of", "source_side", "spacing"]
 
 KINDS = {"Y": "latitude", "X": "longitude"}
 SLACK = 1e-3
 """Coarse cells by which a target may stick out: rounding of coordinates."""
+
+KM = 111.2
+"""Of a degree of latitude."""
 
 BESIDE = 40
 """Coarse cells around a cropped target in which fine cells are told of."""
@@ -112,6 +115,14 @@ class Target:
         return 1 / self.axes[0].size, 1 / self.axes[1].size
 
 
+def spacing(sides: tuple[Side, Side]) -> tuple[float, float]:
+    """Height and width in km of a usual cell."""
+    lat, lon = (each.centres for each in sides)
+    # Of a usual row: the shortest, at a pole, is that of no grid.
+    along = float(np.median(np.cos(np.deg2rad(lat))))
+    return KM * float(np.median(np.diff(lat))), KM * along * float(np.median(np.diff(lon)))
+
+
 def sides_of(obj: Any, what: str = "") -> tuple[Side, Side]:
     """Latitude and longitude of a grid.
 
@@ -133,6 +144,24 @@ def sides_of(obj: Any, what: str = "") -> tuple[Side, Side]:
         if not what:
             raise
         raise GridError(f"{what}: {error}") from None
+
+
+def _coarse_sides(obj: Any) -> tuple[Side, Side]:
+    """Those of the input, which must hold each meridian once: else it cannot be closed.
+
+    A target or a guide may repeat one.
+    """
+    sides = sides_of(obj)
+    lon = sides[1]
+    step = (lon.centres[-1] - lon.centres[0]) / (len(lon) - 1)
+    again = int((lon.centres > lon.centres[0] + 360 - 0.1 * step).sum())
+    if again:
+        raise GridError(
+            f"{lon.coordinate.name}: it goes round the globe and on, the last {again} of "
+            f"{len(lon)} meridians are there already. Leave them out: "
+            f"obj.isel({lon.dim}=slice(-{again}))"
+        )
+    return sides
 
 
 def source_side(obj: Any, kind: str) -> Side:
@@ -188,7 +217,7 @@ def of_factor(obj: Any, factor: Any) -> Target:
     factor : int, float or mapping
         For both axes, or by axis (``"Y"``), kind (``"latitude"``) or dimension.
     """
-    sides = sides_of(obj)
+    sides = _coarse_sides(obj)
     factors = _factors(factor, sides)
     lattice = regular((len(sides[0]), len(sides[1])), factors)
     axes: list[Axis] = []
@@ -234,7 +263,12 @@ def _factors(factor: Any, sides: tuple[Side, Side]) -> tuple[float, float]:
             if not any(key in each for each in names):
                 told = ", ".join(sorted(set().union(*names)))
                 raise GridError(f"factor={dict(factor)}: {key!r} is no axis; it is one of {told}")
-        found = [next((factor[key] for key in factor if key in each), 1) for each in names]
+        keys = [[key for key in factor if key in each] for each in names]
+        for twice in keys:
+            if len(twice) > 1:
+                told = " and ".join(map(repr, twice))
+                raise GridError(f"factor={dict(factor)}: {told} are the same axis. Give one")
+        found = [factor[each[0]] if each else 1 for each in keys]
     else:
         found = [factor, factor]
     for each in found:
@@ -283,7 +317,7 @@ def of_like(obj: Any, like: Any) -> Target:
     GridError
         A target that is coarser than the input, or not inside it.
     """
-    sides, goals = sides_of(obj), sides_of(like, "like")
+    sides, goals = _coarse_sides(obj), sides_of(like, "like")
     made: dict[str, xr.Variable] = {}
     found = [_on(*each) for each in zip(sides, goals, strict=True)]
     for side, goal in zip(sides, goals, strict=True):
@@ -303,10 +337,13 @@ def _on(side: Side, goal: Side) -> tuple[Any, Any, Any]:
         turn = 360 * np.round((side.centres.mean() - goal.centres.mean()) / 360)
     places, edges = placed(side, goal.centres + turn), goal.edges + turn
     size = float((places[-1] - places[0]) / (len(places) - 1))
-    if size > COARSER:
+    apart = np.diff(places)
+    if apart.max() > COARSER:
+        at = int(apart.argmax())
         raise GridError(
-            f"{name}: the target is {size:.2g} times as coarse as the input. .downscale goes to "
-            "finer grids; to a coarser one, average (xarray's coarsen, or conservative regridding)"
+            f"{name}: the target is {apart[at]:.2g} times as coarse as the input at "
+            f"{goal.centres[at]:.6g}. .downscale goes to finer grids; to a coarser one, average "
+            "(xarray's coarsen, or conservative regridding)"
         )
     slack = SLACK * np.diff(side.edges)
     low, high = side.edges[0] - slack[0], side.edges[-1] + slack[-1]

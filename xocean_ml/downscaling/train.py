@@ -74,6 +74,7 @@ def learn(
         guide=guide,
         fields=["sea_level_anomaly"],
         withheld=select,
+        device="cpu",
         **{"steps": steps, **options},
     )
     # Half precision is enough for weights at rest; sums are made in single.

@@ -46,6 +46,23 @@ class Lattice:
         """The fine cells of a block, seen from a coarse window that begins at `first`."""
         return Lattice(self.rows[rows] - first[0], self.columns[columns] - first[1], self.size)
 
+    def around(self, rows: slice, columns: slice, cells: int) -> tuple[slice, slice]:
+        """The fine cells of a block, of its coarse cells, and of so many of these around it.
+
+        Examples
+        --------
+        >>> regular((5, 5), 3).around(slice(7, 8), slice(0, 3), 1)
+        (slice(3, 12, None), slice(0, 6, None))
+        """
+        made = []
+        for part, places in ((rows, self.rows), (columns, self.columns)):
+            first, last = places[part][[0, -1]]
+            low = max(np.floor(first + 0.5 + 1e-9) - cells, 0) - 0.5
+            high = np.floor(last + 0.5 + 1e-9) + 1 + cells - 0.5
+            start, stop = np.searchsorted(places, [min(low, first) - 1e-9, high - 1e-9])
+            made.append(slice(int(start), int(stop)))
+        return made[0], made[1]
+
 
 def regular(coarse: tuple[int, int], factor: float | tuple[float, float]) -> Lattice:
     """Cut every coarse cell into `factor` fine ones a side.

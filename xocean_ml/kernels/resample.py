@@ -21,6 +21,7 @@ __all__ = [
     "area_mean",
     "bicubic",
     "fill",
+    "keys",
     "nearest",
     "taps",
     "tents",
@@ -31,6 +32,16 @@ BICUBIC_REACH = 2
 
 FILL_REACH = 4
 """Cells over which the sea is carried on into land."""
+
+
+def keys(t: Any) -> list[Any]:
+    """Weights of the four neighbours, `t` of the way from the second to the third; any array."""
+    return [
+        ((-0.5 * t + 1.0) * t - 0.5) * t,
+        (1.5 * t - 2.5) * t * t + 1.0,
+        ((-1.5 * t + 2.0) * t + 0.5) * t,
+        (0.5 * t - 0.5) * t * t,
+    ]
 
 
 def taps(places: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -56,15 +67,7 @@ def taps(places: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     (array([0, 1, 2, 3]), array([-0.0625,  0.5625,  0.5625, -0.0625]))
     """
     left = np.floor(places)
-    t = places - left
-    weight = np.stack(
-        [
-            ((-0.5 * t + 1.0) * t - 0.5) * t,
-            (1.5 * t - 2.5) * t * t + 1.0,
-            ((-1.5 * t + 2.0) * t + 0.5) * t,
-            (0.5 * t - 0.5) * t * t,
-        ]
-    )
+    weight = np.stack(keys(places - left))
     index = left.astype(np.intp) + np.arange(-1, 3)[:, None]
     return np.clip(index, 0, count - 1), weight
 

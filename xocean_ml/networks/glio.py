@@ -25,10 +25,13 @@ there: weak eddies look like strong ones, and warm seas like cold ones. The answ
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
 from torch import nn
 
-from xocean_ml.networks.where import Where, bicubic, cell_means
+from xocean_ml.networks.where import Where, bicubic, cell_means, split
 
 __all__ = ["GLIO"]
 
@@ -43,6 +46,9 @@ AROUND = 3
 
 LED_BACK = 2
 """How often the answer is led back to the coarse field."""
+
+BAND = 1 << 18
+"""Output cells that are answered at a time in prediction: each takes half a kilobyte."""
 
 DILATED = (2, 2)
 """Spacing of what the further layers on the coarse grid see."""
@@ -115,6 +121,14 @@ class Spectral(nn.Module):
         return torch.relu(1 - (PERIOD * waves[:, None] - given).abs())
 
 
+class _Shown(NamedTuple):
+    """A guide on the middle lattice, its share of sea, and on the coarse grid how it varies."""
+
+    averaged: torch.Tensor
+    share: torch.Tensor
+    varies: torch.Tensor
+
+
 class GLIO(nn.Module):
     """The network; for its forward pass see `xocean_ml.networks.where`.
 
@@ -162,7 +176,12 @@ class GLIO(nn.Module):
         middle, half, coarse = (2 + 2) / 4, (2 + 2) / 2, 2 + sum(1 + wide for wide in DILATED)
         interpolation = 2
         local = int(-(-(middle + half + coarse + interpolation) // 1)) + 2 * AROUND
-        return local + LED_BACK * (2 + 1)
+        return local + self.beside
+
+    @property
+    def beside(self) -> int:
+        """Coarse cells around a place whose answers the place's own depends on."""
+        return LED_BACK * (2 + 1)
 
     def context(self, coarse: torch.Tensor, wraps: bool = False) -> torch.Tensor:
         """The global branch on the whole field, (batch, channels, rows, columns).
@@ -191,10 +210,15 @@ class GLIO(nn.Module):
         guide: torch.Tensor | None,
         where: Where,
         context: torch.Tensor | None = None,
+        asked: tuple[slice, slice] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Give the residual over bicubic, and the logarithm of its standard error."""
+        """Give the residual over bicubic, and the logarithm of its standard error.
+
+        `asked` are rows and columns of the lattice for which answers are wanted, with
+        `beside` coarse cells around those that are to be right; all by default.
+        """
         with torch.autocast(coarse.device.type, enabled=False):
-            return self._forward(coarse, guide, where, context)
+            return self._forward(coarse, guide, where, context, asked)
 
     def _forward(
         self,
@@ -202,30 +226,52 @@ class GLIO(nn.Module):
         guide: torch.Tensor | None,
         where: Where,
         context: torch.Tensor | None,
+        asked: tuple[slice, slice] | None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        middle = _middle(coarse.shape[-2:], coarse.device)
+        middle = split(coarse.shape[-2:], FINER, coarse.device)
         context = self.context(coarse) if context is None else context
         sea = coarse[:, -1:]
         departure, size = _departures(coarse[:, :-1], sea)
         seen = [bicubic(departure, middle), _repeated(sea)]
-        sizes, finer = [size], []
+        sizes, shown = [size], None
         if guide is not None:
             averaged, share = _averaged(guide, where, middle)
             level, varies = _surroundings(averaged, share)
             sizes.append(varies)
             relative = (averaged - bicubic(level, middle)) / torch.exp(bicubic(varies, middle))
             seen += [relative * (share > 0), share]
-            here = (guide[:, :-1] - _between(averaged, where)) / torch.exp(bicubic(varies, where))
-            finer += [here * guide[:, -1:], guide[:, -1:] - _between(share, where)]
+            shown = _Shown(averaged, share, varies)
         features = self._features(torch.cat(seen, 1), torch.cat([context, *sizes], 1))
-        places = _places(where, len(coarse)).to(coarse.dtype)
-        hidden = _between(self.shown(features), where) + self.detail(torch.cat([*finer, places], 1))
-        hidden = nn.functional.relu(hidden)
+        if asked is not None:
+            where = Where(where.rows[asked[0]], where.columns[asked[1]], where.size)
+            guide = None if guide is None else guide[..., asked[0], asked[1]]
+        maps = self.shown(features), self.residual(features), size
+        bands = [
+            self._answers(maps, shown, None if guide is None else guide[..., rows, :], part)
+            for rows, part in _bands(where, training=torch.is_grad_enabled())
+        ]
+        rest, log_std = (torch.cat(each, -2) for each in zip(*bands, strict=True))
+        return self._led_back(rest, coarse, guide, where), log_std
+
+    def _answers(
+        self,
+        maps: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        shown: _Shown | None,
+        guide: torch.Tensor | None,
+        where: Where,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The perceptron at some output cells: residual, and logarithm of the spread."""
+        features, residual, size = maps
+        here = [_places(where, len(features)).to(features.dtype)]
+        if guide is not None and shown is not None:
+            scale = torch.exp(bicubic(shown.varies, where))
+            finer = (guide[:, :-1] - _between(shown.averaged, where)) / scale * guide[:, -1:]
+            here = [finer, guide[:, -1:] - _between(shown.share, where), *here]
+        hidden = nn.functional.relu(_between(features, where) + self.detail(torch.cat(here, 1)))
         hidden = nn.functional.relu(self.inner(hidden))
         rest, log_std = self.leave(hidden).chunk(2, dim=1)
         fine = bicubic(size, where)
-        rest = (rest + _between(self.residual(features), where)) * torch.exp(fine)
-        return self._led_back(rest, coarse, guide, where), log_std + fine
+        return (rest + _between(residual, where)) * torch.exp(fine), log_std + fine
 
     def _led_back(
         self, rest: torch.Tensor, coarse: torch.Tensor, guide: torch.Tensor | None, where: Where
@@ -302,15 +348,6 @@ def _repeated(x: torch.Tensor) -> torch.Tensor:
     return x.repeat_interleave(FINER, -1).repeat_interleave(FINER, -2)
 
 
-def _middle(size: torch.Size, device: torch.device) -> Where:
-    """The middle lattice of a coarse grid."""
-    rows, columns = (
-        (torch.arange(FINER * n, device=device, dtype=torch.float64) + 0.5) / FINER - 0.5
-        for n in (size[0], size[1])
-    )
-    return Where(rows, columns, rows.new_full((2,), 1.0 / FINER))
-
-
 def _averaged(
     guide: torch.Tensor, where: Where, middle: Where
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -339,6 +376,15 @@ def _between(x: torch.Tensor, where: Where) -> torch.Tensor:
         low = x.index_select(x.ndim + axis, left)
         x = torch.lerp(low, x.index_select(x.ndim + axis, left + 1), share)
     return x
+
+
+def _bands(where: Where, training: bool) -> Iterator[tuple[slice, Where]]:
+    """Rows of the lattice, some at a time; all at once for gradients, which keep all anyway."""
+    rows, columns, size = where
+    many = len(rows) if training else max(1, BAND // max(1, len(columns)))
+    for start in range(0, len(rows), many):
+        band = slice(start, start + many)
+        yield band, Where(rows[band], columns, size)
 
 
 def _places(where: Where, batch: int) -> torch.Tensor:

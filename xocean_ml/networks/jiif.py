@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from xocean_ml.networks.edsr import EDSR
-from xocean_ml.networks.where import Where, linear
+from xocean_ml.networks.where import Where, linear, neighbour
 
 __all__ = ["JIIF"]
 
@@ -89,9 +89,9 @@ class JIIF(nn.Module):
         here = self.here(fine)
         answers, weights = [], []
         for row in (0, 1):
-            i, down, opposite = _neighbour(where.rows, row, coarse.shape[-2])
+            i, down, opposite = neighbour(where.rows, row, coarse.shape[-2])
             for column in (0, 1):
-                j, right, beside = _neighbour(where.columns, column, coarse.shape[-1])
+                j, right, beside = neighbour(where.columns, column, coarse.shape[-1])
                 x = near[:, :, i][..., j]
                 x += here
                 by_row, by_column = self.places.weight.T[..., None]
@@ -110,15 +110,3 @@ class JIIF(nn.Module):
         for layer in self.inner:
             x = nn.functional.relu(layer(x))
         return self.leave(x)
-
-
-def _neighbour(
-    places: torch.Tensor, side: int, count: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The cell before or after each place: its number, the way from it, and its area's weight."""
-    # Learned weights do not vanish for the far cell, so a place on a centre belongs to that cell,
-    # whatever rounding makes of it.
-    before = torch.floor(places + 1e-6)
-    weight = places - before if side else 1 - (places - before)
-    cell = (before + side).long().clamp(0, count - 1)
-    return cell, places - cell, weight

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from xocean_ml.networks.edsr import EDSR
-from xocean_ml.networks.where import Where
+from xocean_ml.networks.where import Where, neighbour
 
 __all__ = ["LIIF"]
 
@@ -59,15 +59,23 @@ class LIIF(nn.Module):
         for parameter in self.leave.parameters():
             nn.init.zeros_(parameter)
 
+    beside = 0
+
     @property
     def reach(self) -> int:
         """Coarse cells beyond a block: the encoder's, the unfolding's, and the ensemble's."""
         return int(self.encoder.reach) + 2
 
     def forward(
-        self, coarse: torch.Tensor, guide: torch.Tensor | None, where: Where
+        self,
+        coarse: torch.Tensor,
+        guide: torch.Tensor | None,
+        where: Where,
+        asked: tuple[slice, slice] | None = None,
     ) -> tuple[torch.Tensor, None]:
         """Give the residual over bicubic."""
+        if asked is not None:
+            where = Where(where.rows[asked[0]], where.columns[asked[1]], where.size)
         features = self.features(self.encoder(coarse))
         answer = features.new_zeros(len(coarse), self.fields, len(where.rows), len(where.columns))
         for row in (0, 1):
@@ -77,8 +85,8 @@ class LIIF(nn.Module):
 
     def _from(self, features: torch.Tensor, where: Where, row: int, column: int) -> torch.Tensor:
         """What one of the four neighbours says, times its weight."""
-        i, down, opposite = _neighbour(where.rows, row, features.shape[-2])
-        j, right, beside = _neighbour(where.columns, column, features.shape[-1])
+        i, down, opposite = neighbour(where.rows, row, features.shape[-2])
+        j, right, beside = neighbour(where.columns, column, features.shape[-1])
         # Separable: what depends on rows, what on columns, and the cell's size.
         by_row, by_column, *by_size = (2 * self.places.weight).T
         sizes = where.size.to(features.dtype)
@@ -93,13 +101,3 @@ class LIIF(nn.Module):
         for layer in self.inner:
             x = nn.functional.relu(layer(x))
         return self.leave(x) * (opposite[:, None] * beside)
-
-
-def _neighbour(
-    places: torch.Tensor, side: int, count: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The cell before or after each place: its number, the way from it, and its weight."""
-    before = torch.floor(places)
-    weight = places - before if side else 1 - (places - before)
-    cell = (before + side).long().clamp(0, count - 1)
-    return cell, places - cell, weight

@@ -21,7 +21,7 @@ import math
 import torch
 from torch import nn
 
-from xocean_ml.networks.where import Where, bicubic, linear
+from xocean_ml.networks.where import Where, bicubic, linear, split
 
 __all__ = ["RESAC"]
 
@@ -112,27 +112,18 @@ class RESAC(nn.Module):
         features: list[torch.Tensor] = []
         finer = 1
         for stage in self.stages[: self.count(where)]:
-            estimate = bicubic(field, _grid(shape, finer, coarse.device)) + residual
+            estimate = bicubic(field, split(shape, finer, coarse.device)) + residual
             repeated = sea.repeat_interleave(finer, -1).repeat_interleave(finer, -2)
-            step = _grid(residual.shape[-2:], 3, coarse.device)
+            step = split(residual.shape[-2:], 3, coarse.device)
             finer *= 3
             shown = None
             if guide is not None and self.guided:
-                shown = _shown(guide, where, _grid(shape, finer, coarse.device))
+                shown = _shown(guide, where, split(shape, finer, coarse.device))
             found, change = stage(torch.cat([estimate, repeated, *features], 1), shown)
             features = [found]
             residual = bicubic(residual, step) + change
         rows, columns = ((each + 0.5) * finer - 0.5 for each in (where.rows, where.columns))
         return bicubic(residual, Where(rows, columns, where.size * finer)), None
-
-
-def _grid(shape: torch.Size, finer: int, device: torch.device) -> Where:
-    """The lattice that cuts every cell of a grid into `finer` a side."""
-    rows, columns = (
-        (torch.arange(finer * n, device=device, dtype=torch.float64) + 0.5) / finer - 0.5
-        for n in shape
-    )
-    return Where(rows, columns, rows.new_full((2,), 1.0 / finer))
 
 
 def _shown(guide: torch.Tensor, where: Where, grid: Where) -> torch.Tensor:

@@ -9,6 +9,10 @@ share of sea; ``guide`` (batch, guides + 1, h, w) lies on the output lattice, no
 the share of sea, or is None; ``where`` is the lattice. ``residual`` (batch, fields, h, w) is what
 to add to the bicubic field, in normalised units. ``network.reach`` is how many coarse cells
 beyond a block it looks; None if it needs the whole field.
+
+A network with ``beside`` also takes ``asked=(rows, columns)``, and then answers for that part of
+the lattice alone, right but for ``beside`` coarse cells at its edges: features need all that it
+sees, a perceptron at each fine cell does not.
 """
 
 from __future__ import annotations
@@ -18,8 +22,9 @@ from typing import NamedTuple
 import torch
 
 from xocean_ml.kernels.lattice import Lattice
+from xocean_ml.kernels.resample import keys
 
-__all__ = ["Where", "bicubic", "cell_means", "linear", "nearest", "where"]
+__all__ = ["Where", "bicubic", "cell_means", "linear", "neighbour", "split", "where"]
 
 
 WHOLE = 0.9
@@ -72,12 +77,7 @@ def _matrix(places: torch.Tensor, count: int) -> torch.Tensor:
     left = torch.floor(places)
     t = places - left
     weight = torch.stack(
-        [
-            ((-0.5 * t + 1.0) * t - 0.5) * t,
-            (1.5 * t - 2.5) * t * t + 1.0,
-            ((-1.5 * t + 2.0) * t + 0.5) * t,
-            (0.5 * t - 0.5) * t * t,
-        ],
+        keys(t),
         dim=1,
     )
     index = left.long()[:, None] + torch.arange(-1, 3, device=places.device)
@@ -85,9 +85,31 @@ def _matrix(places: torch.Tensor, count: int) -> torch.Tensor:
     return matrix.scatter_add_(1, index.clamp(0, count - 1), weight)
 
 
-def nearest(places: torch.Tensor, count: int) -> torch.Tensor:
-    """Number of the cell that each place lies in."""
-    return torch.floor(places + 0.5).long().clamp(0, count - 1)
+def split(size: torch.Size, finer: int, device: torch.device) -> Where:
+    """The lattice that cuts every cell of a coarse grid (rows, columns) into `finer` a side."""
+    rows, columns = (
+        (torch.arange(finer * n, device=device, dtype=torch.float64) + 0.5) / finer - 0.5
+        for n in size
+    )
+    return Where(rows, columns, rows.new_full((2,), 1.0 / finer))
+
+
+def neighbour(
+    places: torch.Tensor, side: int, count: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The cell before (side 0) or after (1) each place along an axis.
+
+    Returns
+    -------
+    cell, way, weight : Tensor, (n,)
+        Its number; the way from its centre, in cells; the share of the length opposite.
+    """
+    # A place on a centre belongs to that cell, whatever rounding makes of it: learned weights do
+    # not vanish for the far cell.
+    before = torch.floor(places + 1e-6)
+    weight = places - before if side else 1 - (places - before)
+    cell = (before + side).long().clamp(0, count - 1)
+    return cell, places - cell, weight
 
 
 def cell_means(
@@ -109,7 +131,7 @@ def cell_means(
     means : Tensor, (batch, channels, rows, columns)
         0 where nothing counts.
     whole : Tensor of bool, (rows, columns)
-        Whether the cell lies on the lattice, all of it.
+        Whether the cell lies on the lattice, `WHOLE` of it at least.
     """
     rows = _overlap(places.rows, places.size[0], count[0]).to(fine.dtype)
     columns = _overlap(places.columns, places.size[1], count[1]).to(fine.dtype).T

@@ -11,6 +11,7 @@ import xarray as xr
 from xocean_ml import metadata, units
 from xocean_ml.smoothing.inputs import Over
 from xocean_ml.smoothing.prepare import Mode, prepare
+from xocean_ml.units.strings import linear
 
 if TYPE_CHECKING:
     from xocean_ml.plan import Plan
@@ -130,7 +131,9 @@ def smooth(
     for each in ready.variables:
         changed |= each.run(ready)
     out = metadata.finish(ready.source, changed, line=ready.history())
-    return units.requantify(out, ready.quantities)
+    spreads = {f"{name}_spread": linear(unit) for name, unit in ready.quantities.items()}
+    made = {name: unit for name, unit in spreads.items() if name in changed}
+    return units.requantify(out, ready.quantities | made)
 
 
 def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:

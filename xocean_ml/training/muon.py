@@ -51,6 +51,10 @@ class Muon(torch.optim.Adam):
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take one step."""
+        value = None
+        if closure is not None:
+            with torch.enable_grad():
+                value = closure()
         stepped = []
         with torch.no_grad():
             for group in self.param_groups:
@@ -59,7 +63,7 @@ class Muon(torch.optim.Adam):
                         self._turn(each, each.grad, group["lr"])
                         stepped.append((each, each.grad))
                         each.grad = None  # so that Adam passes it by
-        value = super().step(closure)
+        super().step()
         for each, grad in stepped:
             each.grad = grad
         return value
