@@ -303,6 +303,15 @@ def test_coordinates_in_other_chunks(model):
     close(out, COARSE().downscale(model, factor=2))
 
 
+@pytest.mark.parametrize("factor", [2.5, 3])
+def test_even_chunks_stay_even_for_zarr(tmp_path, factor):
+    ds = BOX().chunk(lat=7, lon=9)
+    out = ds.downscale("bicubic", factor=factor)
+    out.drop_encoding().to_zarr(tmp_path / "fine.zarr", consolidated=False)
+    expected = BOX().downscale("bicubic", factor=factor)
+    np.testing.assert_array_equal(out.sst, expected.sst)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_blocks_cover_an_axis_and_see_what_they_need(data):

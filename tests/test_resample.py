@@ -15,7 +15,6 @@ from xocean_ml.kernels.resample import (
     area_mean,
     bicubic,
     fill,
-    nearest,
 )
 from xocean_ml.networks import where as tensors
 
@@ -67,8 +66,6 @@ def test_torch_and_numpy_agree(factor):
     places = tensors.where(lattice)
     found = tensors.bicubic(torch.tensor(coarse, dtype=torch.float32), places)
     np.testing.assert_allclose(found, bicubic(coarse, lattice), atol=2e-5)
-    cells = nearest(np.arange(8.0)[:, None] * np.ones(7), lattice)[:, 0]
-    np.testing.assert_array_equal(tensors.nearest(places.rows, 8), cells)
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,4 +1,4 @@
-"""Typed errors: each says what was looked for, what was found, and what to do.
+"""Typed errors, and warnings: each says what was looked for, what was found, and what to do.
 
 Failures of several variables are raised as one error (`raise_all`), so that a user mends a file
 in one go instead of one message at a time.
@@ -6,7 +6,10 @@ in one go instead of one message at a time.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Sequence
+from types import FrameType
 
 __all__ = [
     "AmbiguousField",
@@ -18,6 +21,7 @@ __all__ = [
     "XOceanError",
     "XOceanErrorGroup",
     "raise_all",
+    "warn",
 ]
 
 
@@ -87,3 +91,18 @@ def raise_all(errors: Sequence[XOceanError], about: str) -> None:
         raise XOceanErrorGroup(about, list(errors))
     lines = "\n".join(f"  - {error}" for error in errors)
     raise kinds.pop()(f"{about}\n{lines}")
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn, at the line outside the package that made the call.
+
+    How deep that lies differs between the functions, the accessors and their plans.
+    """
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "xocean_ml"

@@ -9,7 +9,6 @@ import xarray as xr
 
 from xocean_ml import metadata, units
 from xocean_ml.downscaling.prepare import prepare
-from xocean_ml.units.strings import linear
 
 if TYPE_CHECKING:
     from xocean_ml.plan import Plan
@@ -104,9 +103,7 @@ def downscale(
         line=ready.history(),
         coordinates=ready.groups[0].target.coordinates,
     )
-    spreads = {f"{name}_spread": linear(unit) for name, unit in ready.quantities.items()}
-    made = {name: unit for name, unit in spreads.items() if name in changed}
-    return units.requantify(out, ready.quantities | made)
+    return units.requantify(out, units.with_spreads(ready.quantities, changed))
 
 
 def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:

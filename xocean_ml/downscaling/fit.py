@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
@@ -18,7 +17,7 @@ from xocean_ml.downscaling.downscaler import COARSE_CELL, FACTOR
 from xocean_ml.downscaling.learned import NETWORKS, Learned, network_of
 from xocean_ml.downscaling.pairs import Fine, Pairs
 from xocean_ml.downscaling.reading import Read, datasets, read, wanted
-from xocean_ml.errors import ValuesError
+from xocean_ml.errors import ValuesError, warn
 from xocean_ml.training import Schedule, seeded, withheld_blocks
 
 __all__ = ["MIRRORED", "SIZES", "fit"]
@@ -272,10 +271,9 @@ def _splits(seen: Sequence[Read], seed: int, withhold: bool) -> list[tuple[np.nd
     """Of each domain, maps to train on and maps withheld: never of the same time."""
     few = [str(each.times.max() + 1) for each in seen if each.times.max() + 1 < FEWEST]
     if withhold and few:
-        warnings.warn(
+        warn(
             f"{', '.join(few)} times are too few to withhold some: fit stops by its score on what "
             f"it is trained on. Give withheld=, or {FEWEST} times or more",
-            stacklevel=3,
         )
     return [_split(each.times, seed, withhold) for each in seen]
 

@@ -78,7 +78,21 @@ def build(
         for _ in ("fields", *job.gives)
         for each, dtype in zip(fields, job.dtypes, strict=True)
     ]
-    return chunked.arrays(work, outputs)
+    return tuple(_even(each, first.chunks) for each in chunked.arrays(work, outputs))
+
+
+def _even(array: da.Array, given: Sequence[tuple[int, ...]]) -> da.Array:
+    """Chunks of one size where the field's were: Zarr takes no others."""
+    axes = {
+        axis: max(sizes)
+        for axis, (sizes, before) in enumerate(zip(array.chunks, given, strict=True))
+        if _are_even(before) and not _are_even(sizes)
+    }
+    return array.rechunk(axes) if axes else array
+
+
+def _are_even(sizes: Sequence[int]) -> bool:
+    return len(set(sizes[:-1])) <= 1 and sizes[-1] <= sizes[0]
 
 
 def contextual(job: Job, channels: int) -> bool:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from types import FrameType
 from typing import Any
 
 import dask.array as da
@@ -22,7 +19,7 @@ from xocean_ml.downscaling import graph, guides
 from xocean_ml.downscaling.blocks import GuideJob, Job
 from xocean_ml.downscaling.downscaler import COARSE_CELL, FACTOR, Downscaler
 from xocean_ml.downscaling.target import Target, of_factor, of_like, spacing
-from xocean_ml.errors import FieldNotFound, GridError, ValuesError
+from xocean_ml.errors import FieldNotFound, GridError, ValuesError, warn
 from xocean_ml.spec import FieldSpec
 
 __all__ = ["Group", "Ready", "prepare"]
@@ -422,22 +419,7 @@ def _tell_beyond(group: Group, called: str) -> None:
     if group.beyond:
         names, why = ", ".join(group.job.names), "; ".join(group.beyond)
         told = f"{names}: outside what {called!r} was trained on: {why}"
-        warnings.warn(told, stacklevel=_outside())
-
-
-def _outside() -> int:
-    """Stack level, for who calls this, of the line outside the package that made the call.
-
-    How deep it lies differs between the function, the accessors and their plans.
-    """
-    level, frame = 0, sys._getframe(1)
-    while frame.f_back is not None and _is_ours(frame):
-        level, frame = level + 1, frame.f_back
-    return level + 1
-
-
-def _is_ours(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == "xocean_ml"
+        warn(told)
 
 
 def _checked(each: xr.DataArray, first: xr.DataArray, target: Target) -> None:

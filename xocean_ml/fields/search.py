@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import xarray as xr
 
-from xocean_ml.errors import FieldNotFound, UnitsError
+from xocean_ml.errors import FieldNotFound, UnitsError, warn
 from xocean_ml.fields import cf_attrs
 from xocean_ml.fields.cf_attrs import bearing
 from xocean_ml.fields.failures import ambiguous, found_lines, not_found
@@ -264,9 +263,8 @@ def warn_profile(key: str, variable: str, note: str = "") -> None:
     if (key, variable) in _warned:
         return
     _warned.add((key, variable))
-    warnings.warn(
+    warn(
         f"{variable!r} is taken for {key} because of its name, units and dimensions, not by a "
         f"standard_name{note}; to say so yourself: fields={{{key!r}: {variable!r}}}",
         ProfileWarning,
-        stacklevel=4,
     )

@@ -21,7 +21,6 @@ is then minimised over `g`. If no slow part is detectable the longest decay is t
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,6 +30,7 @@ import xarray as xr
 
 from xocean_ml import chunked
 from xocean_ml.device import to_numpy
+from xocean_ml.errors import warn
 from xocean_ml.smoothing.dong import Dong
 from xocean_ml.smoothing.tiles import Job
 
@@ -169,9 +169,8 @@ def _fitted(model: Dong, steps: int, gap: float, *sums: Sequence[np.ndarray]) ->
     products, pairs = np.sum([each[0] for each in sums], axis=0)
     decay = best_decay(_lags(steps), products / np.maximum(pairs, 1))
     if decay >= LONGEST:
-        warnings.warn(
+        warn(
             "no slow part is detectable in the increments: they are averaged as widely as "
             "can be (shrunk towards their long-term mean)",
-            stacklevel=2,
         )
     return replace(model, decay_days=decay * gap)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,7 +13,7 @@ import xarray as xr
 from xocean_ml import device as devices
 from xocean_ml import fields as cf
 from xocean_ml import grid, metadata, persist, units
-from xocean_ml.errors import FieldNotFound, GridError, ValuesError, XOceanError, raise_all
+from xocean_ml.errors import FieldNotFound, GridError, ValuesError, XOceanError, raise_all, warn
 from xocean_ml.kernels.closure import Windows
 from xocean_ml.kernels.lowpass import Running
 from xocean_ml.smoothing.domain import outside
@@ -119,10 +118,9 @@ class Variable:
 
         array, _ = self.lazy()
         if graph.route(array, self.job).rechunk:
-            warnings.warn(
+            warn(
                 f"{self.increments.name}: series or columns are needed whole that lie in "
                 f"{array.npartitions} chunks; they are rechunked",
-                stacklevel=4,
             )
         results = self.graph(ready)
         if not self.is_lazy:
@@ -335,9 +333,8 @@ def _variable(seen: xr.Dataset, found: cf.Found, model: Smoother, asked: _Asked)
         extras[wanted] = values
     beyond = outside(model.spec, steps, extras.get("depth"))
     if beyond:
-        warnings.warn(
+        warn(
             f"{name} lies outside what {model.spec.name!r} was trained on: {'; '.join(beyond)}",
-            stacklevel=5,
         )
     target, attrs, state, dtype = _result(seen, found, asked, increments, extras, spec_units)
     job = Job(

@@ -11,7 +11,6 @@ import xarray as xr
 from xocean_ml import metadata, units
 from xocean_ml.smoothing.inputs import Over
 from xocean_ml.smoothing.prepare import Mode, prepare
-from xocean_ml.units.strings import linear
 
 if TYPE_CHECKING:
     from xocean_ml.plan import Plan
@@ -131,9 +130,7 @@ def smooth(
     for each in ready.variables:
         changed |= each.run(ready)
     out = metadata.finish(ready.source, changed, line=ready.history())
-    spreads = {f"{name}_spread": linear(unit) for name, unit in ready.quantities.items()}
-    made = {name: unit for name, unit in spreads.items() if name in changed}
-    return units.requantify(out, ready.quantities | made)
+    return units.requantify(out, units.with_spreads(ready.quantities, changed))
 
 
 def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:

@@ -46,14 +46,13 @@ likelihood, scoring); Durbin & Koopman (2012), Time Series Analysis by State Spa
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xocean_ml.errors import ValuesError
+from xocean_ml.errors import ValuesError, warn
 from xocean_ml.kernels import kalman
 from xocean_ml.kernels.kalman import Array, Record
 from xocean_ml.smoothing import _likelihood as likelihood
@@ -256,8 +255,7 @@ def _explained(
 def _warn(slow: Array) -> None:
     if (slow < 1).any():
         which = ", ".join(str(g) for g in np.flatnonzero(slow < 1))
-        warnings.warn(
+        warn(
             f"no slow part is detectable in the increments of group {which}: the smoothed "
             "increments shrink towards zero",
-            stacklevel=3,
         )

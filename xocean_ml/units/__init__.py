@@ -7,7 +7,8 @@ The registry is the application's, taken at call time; nothing global is changed
 ==============  ===========================================================================
 `strings`       spelling: `cf_string`, and `read`, through which every units string goes
 `conversions`   numbers: `conversion`, `Conversion`, `compatible`, `is_rate`, `normalise`
-`quantities`    pint's Quantities at the door: `units_of`, `dequantify`, `requantify`
+`quantities`    pint's Quantities at the door: `units_of`, `dequantify`, `requantify`, and
+                `with_spreads`
 ==============  ===========================================================================
 
 Each knows only `strings`.
@@ -23,7 +24,7 @@ from xocean_ml.units.conversions import (
     is_rate,
     normalise,
 )
-from xocean_ml.units.quantities import dequantify, requantify, units_of
+from xocean_ml.units.quantities import dequantify, requantify, units_of, with_spreads
 from xocean_ml.units.strings import cf_string
 
 __all__ = [
@@ -37,4 +38,5 @@ __all__ = [
     "normalise",
     "requantify",
     "units_of",
+    "with_spreads",
 ]

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xocean_ml.units.strings import cf_string, linear, read, registry
 
-__all__ = ["dequantify", "requantify", "units_of"]
+__all__ = ["dequantify", "requantify", "units_of", "with_spreads"]
 
 
 def units_of(variable: xr.Variable | xr.DataArray) -> str | None:
@@ -145,3 +145,10 @@ def _unit_again(variable: xr.Variable, before: Any) -> tuple[Any, float]:
     difference = variable.attrs.get("units_metadata") == "temperature: difference"
     new = linear(reading.unit) if difference else reading.unit
     return ureg.Unit(f"{new:D}"), reading.scale
+
+
+def with_spreads(units: Mapping[Any, Any], made: Iterable[Hashable]) -> dict[Any, Any]:
+    """Units of the Quantities, and of the spreads that were made of them: of differences."""
+    spreads = {f"{name}_spread": linear(unit) for name, unit in units.items()}
+    names = set(made)
+    return {**units, **{name: unit for name, unit in spreads.items() if name in names}}
