@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import xocean_ml as xo
@@ -323,7 +323,9 @@ def test_blocks_cover_an_axis_and_see_what_they_need(data):
     size = data.draw(st.floats(0.1, 1))
     first = data.draw(st.floats(-0.5, count - 0.6 if wraps else 1))
     places = first + size * np.arange(data.draw(st.integers(1, 40)))
-    places = places[places < (first + count if wraps else count - 0.5)]
+    # A place on the end itself belongs to no cell, as rounding may have it.
+    places = places[places < (first + count if wraps else count - 0.5) - 1e-6]
+    assume(len(places))
     axis = Axis(places, size, count, wraps)
     blocks = axis.cuts(chunks, reach)
     assert [i for cut in blocks for i in range(*cut.own)] == list(range(len(places)))

@@ -31,7 +31,7 @@ NETWORKS = {
 }
 """Kinds of network, and where each is."""
 
-CELLS = 1 << 18
+CELLS = 1 << 15
 """Fine cells that go through a network at a time on a CPU; more on a GPU. One sample at least."""
 
 FEATURES = 16

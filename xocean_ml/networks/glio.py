@@ -25,13 +25,12 @@ there: weak eddies look like strong ones, and warm seas like cold ones. The answ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from xocean_ml.networks.where import Where, bicubic, cell_means, split
+from xocean_ml.networks.where import Where, bands, bicubic, cell_means, split
 
 __all__ = ["GLIO"]
 
@@ -46,9 +45,6 @@ AROUND = 3
 
 LED_BACK = 2
 """How often the answer is led back to the coarse field."""
-
-BAND = 1 << 18
-"""Output cells that are answered at a time in prediction: each takes half a kilobyte."""
 
 DILATED = (2, 2)
 """Spacing of what the further layers on the coarse grid see."""
@@ -246,11 +242,11 @@ class GLIO(nn.Module):
             where = Where(where.rows[asked[0]], where.columns[asked[1]], where.size)
             guide = None if guide is None else guide[..., asked[0], asked[1]]
         maps = self.shown(features), self.residual(features), size
-        bands = [
+        parts = [
             self._answers(maps, shown, None if guide is None else guide[..., rows, :], part)
-            for rows, part in _bands(where, training=torch.is_grad_enabled())
+            for rows, part in bands(where)
         ]
-        rest, log_std = (torch.cat(each, -2) for each in zip(*bands, strict=True))
+        rest, log_std = (torch.cat(each, -2) for each in zip(*parts, strict=True))
         return self._led_back(rest, coarse, guide, where), log_std
 
     def _answers(
@@ -369,22 +365,13 @@ def _tents(to: torch.Tensor, places: torch.Tensor, size: torch.Tensor) -> torch.
 
 def _between(x: torch.Tensor, where: Where) -> torch.Tensor:
     """Features of the middle lattice at the output cells, linear in between."""
-    for axis, places in ((-1, where.columns), (-2, where.rows)):
+    for axis, places in ((-2, where.rows), (-1, where.columns)):
         at = ((places + 0.5) * FINER - 0.5).clamp(0, x.shape[axis] - 1)
         left = at.floor().long().clamp_max(x.shape[axis] - 2)
         share = (at - left).reshape(-1, *[1] * (-axis - 1)).to(x.dtype)
         low = x.index_select(x.ndim + axis, left)
         x = torch.lerp(low, x.index_select(x.ndim + axis, left + 1), share)
     return x
-
-
-def _bands(where: Where, training: bool) -> Iterator[tuple[slice, Where]]:
-    """Rows of the lattice, some at a time; all at once for gradients, which keep all anyway."""
-    rows, columns, size = where
-    many = len(rows) if training else max(1, BAND // max(1, len(columns)))
-    for start in range(0, len(rows), many):
-        band = slice(start, start + many)
-        yield band, Where(rows[band], columns, size)
 
 
 def _places(where: Where, batch: int) -> torch.Tensor:

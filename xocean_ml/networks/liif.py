@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from xocean_ml.networks.edsr import EDSR
-from xocean_ml.networks.where import Where, neighbour
+from xocean_ml.networks.where import Where, bands, neighbour
 
 __all__ = ["LIIF"]
 
@@ -77,11 +77,12 @@ class LIIF(nn.Module):
         if asked is not None:
             where = Where(where.rows[asked[0]], where.columns[asked[1]], where.size)
         features = self.features(self.encoder(coarse))
-        answer = features.new_zeros(len(coarse), self.fields, len(where.rows), len(where.columns))
-        for row in (0, 1):
-            for column in (0, 1):
-                answer = answer + self._from(features, where, row, column)
-        return answer, None
+        return torch.cat([self._answer(features, part) for _, part in bands(where)], -2), None
+
+    def _answer(self, features: torch.Tensor, where: Where) -> torch.Tensor:
+        """What the four neighbours say together."""
+        every = [self._from(features, where, row, column) for row in (0, 1) for column in (0, 1)]
+        return torch.stack(every).sum(0)
 
     def _from(self, features: torch.Tensor, where: Where, row: int, column: int) -> torch.Tensor:
         """What one of the four neighbours says, times its weight."""

@@ -17,6 +17,7 @@ sees, a perceptron at each fine cell does not.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -24,11 +25,15 @@ import torch
 from xocean_ml.kernels.lattice import Lattice
 from xocean_ml.kernels.resample import keys
 
-__all__ = ["Where", "bicubic", "cell_means", "linear", "neighbour", "split", "where"]
+__all__ = ["Where", "bands", "bicubic", "cell_means", "linear", "neighbour", "split", "where"]
 
 
 WHOLE = 0.9
 """Share of a coarse cell that fine ones must cover for their mean to be its."""
+
+
+BAND, CUDA_BAND = 1 << 13, 1 << 21
+"""Output cells that a perceptron answers at a time in prediction."""
 
 
 class Where(NamedTuple):
@@ -92,6 +97,19 @@ def split(size: torch.Size, finer: int, device: torch.device) -> Where:
         for n in size
     )
     return Where(rows, columns, rows.new_full((2,), 1.0 / finer))
+
+
+def bands(where: Where) -> Iterator[tuple[slice, Where]]:
+    """Rows of the lattice, some at a time: so many cells that a processor's cache holds them.
+
+    All at once where gradients are wanted, which keep all anyway, and on a GPU, in large parts.
+    """
+    rows, columns, size = where
+    cells = CUDA_BAND if rows.is_cuda else BAND
+    many = len(rows) if torch.is_grad_enabled() else max(1, cells // max(1, len(columns)))
+    for start in range(0, len(rows), many):
+        band = slice(start, start + many)
+        yield band, Where(rows[band], columns, size)
 
 
 def neighbour(
