@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 import xarray as xr
+from downscale_surface import pooled
 
 from xocean_ml.downscaling.pairs import coarsened
 from xocean_ml.downscaling.train import SELECT, SIDE, TRAIN, worlds
@@ -251,24 +252,13 @@ def report(made: dict[str, np.ndarray], test: States) -> None:
         )
 
 
-def ratios(
-    fields: np.ndarray, base: np.ndarray, test: States, samples: int = 500
-) -> tuple[float, float, float, float]:
+def ratios(fields: np.ndarray, base: np.ndarray, test: States) -> tuple[float, float, float, float]:
     """Pooled RMSE over the baseline's, its interval, and the RMSE."""
     squares = [(each - test.ssh) ** 2 * test.sea for each in (fields, base)] + [test.sea]
     sums = np.stack(
         [np.bincount(test.world, each.sum((1, 2), dtype=np.float64)) for each in squares], axis=1
     )
-    rng = np.random.default_rng(0)
-    drawn = sums[rng.integers(len(sums), size=(samples, len(sums)))].sum(axis=1)
-    low, high = np.quantile(np.sqrt(drawn[:, 0] / drawn[:, 1]), [0.025, 0.975])
-    total = sums.sum(axis=0)
-    return (
-        float(np.sqrt(total[0] / total[1])),
-        float(low),
-        float(high),
-        float(np.sqrt(total[0] / total[2])),
-    )
+    return pooled(sums)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ import argparse
 import resource
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 import xarray as xr
+from smooth_overhead import best
 
 import xocean_ml as xo
 from xocean_ml.downscaling.learned import Learned
@@ -120,15 +120,6 @@ def ocean(times: int, rows: int, columns: int, step: float, name: str = "sla") -
             "lon": ("lon", lon, {"units": "degrees_east"}),
         },
     )
-
-
-def best(run: Callable[[], object], repeat: int) -> float:
-    spent = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        run()
-        spent.append(time.perf_counter() - start)
-    return min(spent)
 
 
 if __name__ == "__main__":
