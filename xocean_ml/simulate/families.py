@@ -21,12 +21,12 @@ outside    (`test_outside`) outside `train` in every factor but drift, other era
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
+
+from ._frozen import Range, chosen, digest
 
 __all__ = [
     "DEPTH",
@@ -38,8 +38,6 @@ __all__ = [
     "fingerprint",
     "get_family",
 ]
-
-Range = tuple[float, float]
 
 DEPTH: tuple[float, ...] = (
     *(5.0, 15.0),
@@ -262,18 +260,15 @@ def get_family(name: str, **overrides: Any) -> Family:
     >>> get_family("train", density=(1.0, 1.0)).density
     (1.0, 1.0)
     """
-    if name not in FAMILIES:
-        raise ValueError(f"no twin family {name!r}: choose from {', '.join(FAMILIES)}")
-    return replace(FAMILIES[name], **overrides)
+    return chosen(FAMILIES, "twin", name, overrides)
 
 
 def fingerprint() -> str:
     """Return the sha256 of every number in this module, as a test holds it."""
-    content = {
-        "depth": DEPTH,
-        "profiles": dict(PROFILES),
-        "platforms": {name: dict(each) for name, each in PLATFORMS.items()},
-        "factors": FACTORS,
-        "families": {name: asdict(each) for name, each in FAMILIES.items()},
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(
+        FAMILIES,
+        depth=DEPTH,
+        profiles=dict(PROFILES),
+        platforms={name: dict(each) for name, each in PLATFORMS.items()},
+        factors=FACTORS,
+    )

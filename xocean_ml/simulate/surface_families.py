@@ -17,16 +17,14 @@ tutorial   the packaged sample
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["BOX", "FACTORS", "FAMILIES", "Family", "fingerprint", "get_family"]
+from ._frozen import Range, chosen, digest
 
-Range = tuple[float, float]
+__all__ = ["BOX", "FACTORS", "FAMILIES", "Family", "fingerprint", "get_family"]
 
 BOX: Mapping[str, float] = MappingProxyType(
     {
@@ -157,16 +155,9 @@ def get_family(name: str, **overrides: Any) -> Family:
     >>> get_family("train").radius
     (20.0, 32.0)
     """
-    if name not in FAMILIES:
-        raise ValueError(f"no surface family {name!r}: choose from {', '.join(FAMILIES)}")
-    return replace(FAMILIES[name], **overrides)
+    return chosen(FAMILIES, "surface", name, overrides)
 
 
 def fingerprint() -> str:
     """Return the sha256 of every number in this module, as a test holds it."""
-    content = {
-        "box": dict(BOX),
-        "factors": FACTORS,
-        "families": {name: asdict(each) for name, each in FAMILIES.items()},
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(FAMILIES, box=dict(BOX), factors=FACTORS)
