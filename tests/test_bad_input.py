@@ -6,7 +6,6 @@ import pickle
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import dask
 import numpy as np
 import pytest
 import xarray as xr
+from bad import Bad, bad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import clean_increments
@@ -174,42 +174,6 @@ def _newer(data: bytes) -> bytes:
 
 
 # ---- the table -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Bad:
-    """One bad call.
-
-    Parameters
-    ----------
-    ds : callable
-        Makes the input.
-    error : type
-        What is raised: exactly this.
-    says : tuple of str
-        What the message names.
-    options : dict
-        Of the call; callables are given a folder.
-    late : bool
-        Whether it can be told only when a lazy result is computed.
-    """
-
-    ds: Callable[[], xr.Dataset]
-    error: type[Exception]
-    says: tuple[str, ...]
-    options: dict[str, Any] = field(default_factory=dict)
-    late: bool = False
-
-
-def bad(
-    name: str,
-    ds: Callable[[], xr.Dataset],
-    error: type[Exception],
-    *says: str,
-    late: bool = False,
-    **options: Any,
-) -> Any:
-    return pytest.param(Bad(ds, error, says, options, late), id=name)
 
 
 TABLE = [

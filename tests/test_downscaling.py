@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import dask
@@ -13,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from bad import Bad
+from bad import bad as bad_call
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -905,27 +906,8 @@ def test_a_plan_tells_what_would_be_done():
 # ---- bad input -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Bad:
-    """One bad call: input, options, error, what its message names."""
-
-    ds: Callable[[], xr.Dataset]
-    error: type[Exception]
-    says: tuple[str, ...]
-    options: dict[str, Any] = field(default_factory=dict)
-    late: bool = False
-
-
-def bad(
-    name: str,
-    ds: Any,
-    error: Any,
-    *says: str,
-    late: bool = False,
-    model: Any = "bicubic",
-    **opt: Any,
-) -> Any:
-    return pytest.param(Bad(ds, error, says, {"model": model} | opt, late), id=name)
+def bad(name: str, ds: Any, error: Any, *says: str, model: Any = "bicubic", **options: Any) -> Any:
+    return bad_call(name, ds, error, *says, model=model, **options)
 
 
 def _curvilinear() -> xr.Dataset:
