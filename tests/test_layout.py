@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "xocean_ml"
 COMMON = {"errors", "spec"}
 ROOMS = ["chunked", "fields", "grid", "observations", "plot", "units"]
-LOOKS_UP = {("persist", "smoothing"), ("persist", "downscaling")}
+LOOKS_UP = {("persist", each) for each in ("smoothing", "downscaling", "assimilation")}
 """The registry of models: who is known to it registers when a file is loaded."""
 
 

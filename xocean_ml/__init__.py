@@ -1,7 +1,7 @@
 """Ocean machine learning on labelled arrays.
 
-Importing this package registers the accessors ``.ml_smooth`` and ``.downscale`` on `xarray.Dataset`
-and `DataArray` (``.assimilate`` and ``.genda`` are to come). Everything else is loaded when it is
+Importing this package registers the accessors ``.ml_smooth``, ``.downscale`` and ``.assimilate`` on
+`xarray.Dataset` and `DataArray` (``.genda`` is to come). Everything else is loaded when it is
 first used.
 """
 
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xocean_ml import accessors as accessors
 
 if TYPE_CHECKING:
+    from xocean_ml.assimilation import assimilate
     from xocean_ml.downscaling import downscale
     from xocean_ml.errors import (
         AmbiguousField,
@@ -38,6 +39,7 @@ __all__ = [
     "UnitsError",
     "ValuesError",
     "XOceanError",
+    "assimilate",
     "downscale",
     "fields",
     "increments",
@@ -52,6 +54,7 @@ __all__ = [
 
 _MODULES = ("fields", "metrics", "observations", "plot", "simulate", "tutorial")
 _NAMES = {
+    "assimilate": "xocean_ml.assimilation",
     "downscale": "xocean_ml.downscaling",
     "load": "xocean_ml.persist",
     "increments": "xocean_ml.smoothing",

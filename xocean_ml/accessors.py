@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from xocean_ml.persist import Model
     from xocean_ml.plan import Plan
 
-__all__ = ["DataArrayDownscaler", "DataArraySmoother", "Downscaler", "Smoother"]
+__all__ = [
+    "Assimilator",
+    "DataArrayAssimilator",
+    "DataArrayDownscaler",
+    "DataArraySmoother",
+    "Downscaler",
+    "Smoother",
+]
 
 
 class _Accessor:
@@ -66,11 +73,52 @@ class Downscaler(_Accessor):
         return fit(self._ds, kind, **arguments)
 
 
+@xr.register_dataset_accessor("assimilate")
+class Assimilator(_Accessor):
+    """``ds.assimilate(...)``: the full state from any subset of it; see `xocean_ml.assimilate`."""
+
+    def __call__(self, model: Any = None, **arguments: Any) -> xr.Dataset:
+        """Assimilate: `xocean_ml.assimilate` on this Dataset, same arguments."""
+        from xocean_ml.assimilation import assimilate
+
+        return assimilate(self._ds, model, **arguments)
+
+    def plan(self, model: Any = None, **arguments: Any) -> Plan:
+        """What the call with the same arguments would do: `xocean_ml.assimilation.plan`."""
+        from xocean_ml.assimilation import plan
+
+        return plan(self._ds, model, **arguments)
+
+    def fit(self, kind: str = "eof", **arguments: Any) -> Model:
+        """Fit a model to these fields: `xocean_ml.assimilation.fit.fit`."""
+        from xocean_ml.assimilation.fit import fit
+
+        return fit(self._ds, kind, **arguments)
+
+    def encode(self, model: Any = None, **arguments: Any) -> xr.Dataset:
+        """The latent of these fields: `xocean_ml.assimilation.codes.encode`."""
+        from xocean_ml.assimilation.codes import encode
+
+        return encode(self._ds, model, **arguments)
+
+    def decode(self, model: Any = None, **arguments: Any) -> xr.Dataset:
+        """Fields of these latents: `xocean_ml.assimilation.codes.decode`."""
+        from xocean_ml.assimilation.codes import decode
+
+        return decode(self._ds, model, **arguments)
+
+    def perturb(self, model: Any = None, change: Any = None, **arguments: Any) -> xr.Dataset:
+        """What a change of some fields does to all: `xocean_ml.assimilation.perturb.perturb`."""
+        from xocean_ml.assimilation.perturb import perturb
+
+        return perturb(self._ds, model, change, **arguments)
+
+
 class _ArrayAccessor:
     """The same for one DataArray: it is put into a Dataset, and taken out again."""
 
     _unnamed: ClassVar[str]
-    _task: ClassVar[type[Smoother] | type[Downscaler]]
+    _task: ClassVar[type[Smoother] | type[Downscaler] | type[Assimilator]]
 
     def __init__(self, obj: xr.DataArray) -> None:
         self._name = obj.name if obj.name is not None else self._unnamed
@@ -105,4 +153,15 @@ class DataArrayDownscaler(_ArrayAccessor):
 
     def fit(self, kind: str = "liif", **arguments: Any) -> Model:
         """Train a network on this fine field."""
+        return self._of.fit(kind, **arguments)
+
+
+@xr.register_dataarray_accessor("assimilate")
+class DataArrayAssimilator(_ArrayAccessor):
+    """``da.assimilate(...)``: the same for one observed field: that field, complete."""
+
+    _unnamed, _task = "field", Assimilator
+
+    def fit(self, kind: str = "eof", **arguments: Any) -> Model:
+        """Fit a model to this field."""
         return self._of.fit(kind, **arguments)

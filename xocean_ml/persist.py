@@ -270,9 +270,10 @@ def _builder(name: str, where: str) -> Callable[[Spec, Tensors], Model]:
     """How models of a kind are rebuilt: our own first, then a plug-in's, loaded only if asked."""
     from importlib.metadata import entry_points
 
+    import xocean_ml.assimilation.eof
     import xocean_ml.downscaling.bicubic
     import xocean_ml.downscaling.learned
-    import xocean_ml.smoothing  # noqa: F401  both register the built-in models
+    import xocean_ml.smoothing  # noqa: F401  they register the built-in models
 
     if name in _builders:
         return _builders[name]

@@ -30,7 +30,7 @@ SIDE = 144
 
 FACTORS = (2.0, 16.0)
 KEPT = ("ssh", "sst")
-MODELS = {"glio-guided": ("sea_surface_temperature", 10000), "glio": (None, 3000)}
+MODELS = {"glio-guided": ("sea_surface_temperature", 12000), "glio": (None, 6000)}
 """Packaged models: what guides each, and steps of training."""
 
 

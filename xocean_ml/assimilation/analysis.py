@@ -1,0 +1,281 @@
+"""The analysis of sets of observations that are seen alike: latent, what it leaves, members.
+
+The state is ``x = G(z) + L w + r``: what the latent space makes, what it cannot represent but
+moves together (patterns L with coefficients w, standard normal) and what is left, of short range.
+Coefficients of z and w are found together from all observations; what they leave is analysed
+locally (`xocean_ml.kernels.nearby`), so that skill goes on growing where observations are dense.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+
+from xocean_ml.assimilation.rows import Rows
+from xocean_ml.assimilation.state import State
+from xocean_ml.assimilation.tables import CUBE, Moment, Tables
+from xocean_ml.kernels.gaussian import Posterior, posterior
+from xocean_ml.kernels.nearby import EARTH_RADIUS_KM, crowding, interpolate
+
+__all__ = ["Analysis", "Background", "Given", "analyse", "members", "prior_draw"]
+
+LEAST = 1e-3
+"""Least standard error of an observation, in units of what the field varies by."""
+
+WAVES = 256
+"""Random waves of which a field of short range is made."""
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """What is known before anything is observed.
+
+    Parameters
+    ----------
+    state : State
+    tables : Tables
+    patterns : array, (K, n)
+        Normalised anomalies of each coefficient: first those of the latent, then those of what it
+        cannot represent.
+    mean : array, (K,)
+        Of the coefficients.
+    precision : array, (K, K), optional
+        Inverse of their covariance; None for the identity.
+    rest : array, (n,)
+        Standard deviation of what is left.
+    lengths : tuple of float
+        Its correlation length for each field, km.
+    """
+
+    state: State
+    tables: Tables
+    patterns: np.ndarray
+    mean: np.ndarray
+    precision: np.ndarray | None
+    rest: np.ndarray
+    lengths: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Observations of several times that are seen alike: same places, errors and month.
+
+    Parameters
+    ----------
+    rows : Rows
+        m observations.
+    values : array, (times, m)
+        Transformed as the tables say (`xocean_ml.assimilation.tables.root`).
+    error : array, (m,)
+        Standard errors, likewise.
+    now : Moment
+        Climatology of the month.
+    """
+
+    rows: Rows
+    values: np.ndarray
+    error: np.ndarray
+    now: Moment
+
+    @classmethod
+    def of(
+        cls, rows: Rows, values: np.ndarray, error: np.ndarray, now: Moment, tables: Tables
+    ) -> Given:
+        """Observations with errors in the units of the fields.
+
+        The root of what is skewed has the error ``e / (3 c^2)`` about a root c: about the
+        climatology's, so that errors do not depend on what is seen.
+        """
+        mean, scale = rows.of(now.mean), rows.of(now.scale)
+        cube = tables.power[rows.cell[:, 0]] == CUBE
+        slope = np.where(cube, 1 / (3 * (mean**2 + scale**2)), 1.0)
+        return cls(rows, values, error * slope, now)
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What observations say of the state.
+
+    Parameters
+    ----------
+    coefficients : array, (K, times)
+    posterior : Posterior
+        Of the coefficients about these.
+    anomaly : array, (times, n)
+        Normalised.
+    variance : array, (n,)
+        Of its error.
+    left : array, (n,)
+        Variance of what is left, after it was analysed too if it was.
+    chi_square : array, (times,)
+        Of the innovations over what is expected of them, about 1.
+    misfit : array, (times,)
+        Root mean square of observation less analysis, in standard errors of the observations and
+        of what the state cannot hold.
+    iterations : int
+    """
+
+    coefficients: np.ndarray
+    posterior: Posterior
+    anomaly: np.ndarray
+    variance: np.ndarray
+    left: np.ndarray
+    chi_square: np.ndarray
+    misfit: np.ndarray
+    iterations: int = 1
+
+
+def analyse(known: Background, given: Given, *, residual: bool) -> Analysis:
+    """Analyse by the exact update of a linear, Gaussian background.
+
+    Parameters
+    ----------
+    known : Background
+    given : Given
+    residual : bool
+        Whether what is left is analysed too.
+    """
+    seen = _Seen.of(known, given)
+    innovations = seen.innovations - (seen.design @ known.mean)[:, None]
+    found = posterior(seen.design, innovations, seen.variance, known.precision)
+    left = innovations - seen.design @ found.mean
+    # Woodbury: d^T (H P H^T + R)^-1 d without the large matrix
+    chi_square = np.einsum("mt,mt->t", innovations, left / seen.variance[:, None])
+    count = max(len(given.rows), 1)
+    coefficients = known.mean[:, None] + found.mean
+    made = Analysis(
+        coefficients=coefficients,
+        posterior=found,
+        anomaly=(known.patterns.T @ coefficients).T,
+        variance=found.variance(known.patterns) + known.rest**2,
+        left=known.rest**2,
+        chi_square=chi_square / count,
+        misfit=np.sqrt(np.einsum("mt,mt->t", left, left / seen.variance[:, None]) / count),
+    )
+    return _with_residual(known, given, seen, made, left) if residual and count else made
+
+
+def _with_residual(
+    known: Background, given: Given, seen: _Seen, made: Analysis, left: np.ndarray
+) -> Analysis:
+    more, variance = _locally(known, given, seen, (left / seen.scale[:, None]).T)
+    total = made.variance - made.left + variance
+    return replace(made, anomaly=made.anomaly + more, variance=total, left=variance)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """The background as the observations see it."""
+
+    design: np.ndarray
+    innovations: np.ndarray
+    variance: np.ndarray
+    scale: np.ndarray
+    rest: np.ndarray
+
+    @classmethod
+    def of(cls, known: Background, given: Given) -> _Seen:
+        rows, now = given.rows, given.now
+        scale = rows.of(now.scale)
+        # weights times scales: linear in the values, not in what is normalised
+        scaled = Rows(rows.cell, rows.weight * now.scale[rows.cell], rows.field, rows.point)
+        design = scaled.weighted(known.patterns)
+        rest = scaled.weighted(known.rest[None])[:, 0] / scale
+        error = np.maximum(given.error, LEAST * scale)
+        crowd = np.ones(len(rows))
+        for number, length in enumerate(known.lengths):
+            mine = rows.field == number
+            if mine.any():
+                crowd[mine] = crowding(rows.point[mine], length)
+        variance = error**2 + (scale * rest) ** 2 * crowd
+        innovations = (given.values - rows.of(now.mean)).T
+        return cls(design, innovations, variance, scale, rest)
+
+
+def _locally(
+    known: Background, given: Given, seen: _Seen, left: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Local interpolation of what is left, (many, m), field by field."""
+    state, rows = known.state, given.rows
+    made = np.zeros((len(left), state.size))
+    variance = known.rest**2
+    error = (np.maximum(given.error / seen.scale, LEAST)) ** 2
+    for number, part in enumerate(state.parts):
+        mine = rows.field == number
+        if not mine.any():
+            continue
+        made[:, part], variance[part] = interpolate(
+            state.points[part],
+            known.rest[part],
+            rows.point[mine],
+            seen.rest[mine],
+            error[mine],
+            left[:, mine],
+            known.lengths[number],
+        )
+    return made, variance
+
+
+def members(
+    known: Background,
+    given: Given,
+    made: Analysis,
+    random: list[np.random.Generator],
+    *,
+    residual: bool,
+) -> np.ndarray:
+    """Draws of the state about the analysis.
+
+    Coefficients are drawn from their posterior. What is left is drawn by Matheron's rule: a
+    field of short range as it may be, less what its own observations would say of it.
+
+    Parameters
+    ----------
+    random : list of Generator
+        One for each draw.
+
+    Returns
+    -------
+    array, (draws, n)
+        Deviations, normalised; to be added to the anomaly.
+    """
+    white = np.stack([each.standard_normal(len(known.patterns)) for each in random], axis=1)
+    drawn = (known.patterns.T @ made.posterior.draw(white)).T
+    rows = given.rows
+    seen = _Seen.of(known, given)
+    rest, observed = np.empty_like(drawn), np.empty((len(random), len(rows)))
+    for number, part in enumerate(known.state.parts):
+        mine = rows.field == number
+        every = np.concatenate([known.state.points[part], rows.point[mine]])
+        for r, each in enumerate(random):
+            field = _waves(every, known.lengths[number], each)
+            cells = part.stop - part.start
+            rest[r, part] = known.rest[part] * field[:cells]
+            observed[r, mine] = seen.rest[mine] * field[cells:]
+    if residual and len(rows):
+        error = np.maximum(given.error / seen.scale, LEAST)
+        observed += np.stack([each.standard_normal(len(rows)) for each in random]) * error
+        rest -= _locally(known, given, seen, observed)[0]
+    return np.asarray(drawn + rest)
+
+
+def prior_draw(known: Background, random: np.random.Generator) -> np.ndarray:
+    """A state that nothing is observed of, (n,), as normalised anomalies."""
+    white = random.standard_normal(len(known.mean))
+    if known.precision is not None:
+        white = solve_triangular(cholesky(known.precision, lower=True).T, white)
+    made = known.patterns.T @ (known.mean + white)
+    for part, length in zip(known.state.parts, known.lengths, strict=True):
+        made[part] += known.rest[part] * _waves(known.state.points[part], length, random)
+    return np.asarray(made)
+
+
+def _waves(points: np.ndarray, length: float, random: np.random.Generator) -> np.ndarray:
+    """A random field with a Gaussian correlation, as a sum of waves (Rahimi & Recht 2007)."""
+    wave = random.standard_normal((3, WAVES)) * (EARTH_RADIUS_KM / length)
+    phase = random.uniform(0, 2 * np.pi, WAVES)
+    height = random.standard_normal(WAVES) * np.sqrt(2 / WAVES)
+    # heights are normal, so that a sum of few waves is normal too
+    return np.asarray(np.cos(points @ wave + phase) @ height)

@@ -1,0 +1,100 @@
+"""Fields to learn from as normalised anomalies: grid, climatology, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from xocean_ml.assimilation.reading import Read, month_of
+from xocean_ml.assimilation.state import State
+from xocean_ml.assimilation.tables import CUBE, Tables, climatology, raised
+
+__all__ = ["SEASONS", "Climate", "anomalies", "climate"]
+
+SEASONS = ("month", "day", None)
+
+SKEWED = ("precipitation", "precipitation_amount")
+"""Fields that are positive and skewed by nature."""
+
+SHARE = 0.5
+"""Of the times at which a cell must be there to be known."""
+
+
+@dataclass(frozen=True, eq=False)
+class Climate:
+    """What a fit begins with.
+
+    Parameters
+    ----------
+    state : State
+    tables : Tables
+    anomaly : array of float32, (samples, n)
+        Normalised; NaN where missing.
+    weight : array, (n,)
+        Of the squared normalised anomalies: each cell by its area and its variance in the field's
+        units, each field adding up to 1.
+    power : tuple of int
+        Of each field.
+    """
+
+    state: State
+    tables: Tables
+    anomaly: np.ndarray
+    weight: np.ndarray
+    power: tuple[int, ...]
+
+
+def climate(data: Read, season: str | None) -> Climate:
+    """Climatology and normalised anomalies of fields.
+
+    Parameters
+    ----------
+    data : Read
+    season : {"month", "day", None}
+        Whether the climatology is one of months (``"day"``: linear between the middles of months),
+        or has no season.
+    """
+    there = np.isfinite(data.values).mean(axis=0)
+    known = there >= SHARE
+    state = State(data.latitude, data.longitude, bool(data.layout["wraps"]), known)
+    values = state.pack(data.values).astype(np.float64)
+    month = None if season is None else month_of(data.month)
+    power = tuple(
+        _power(each, values[:, part]) for each, part in zip(data.fields, state.parts, strict=True)
+    )
+    parts = [climatology(values[:, p], month, k) for p, k in zip(state.parts, power, strict=True)]
+    mean, scale = (np.concatenate(each, axis=1) for each in zip(*parts, strict=True))
+    each_power = np.concatenate(
+        [np.full(p.stop - p.start, k) for p, k in zip(state.parts, power, strict=True)]
+    )
+    # as a file holds them, so that a model does the same when it is read again
+    tables = Tables(mean.astype(np.float32), scale.astype(np.float32), each_power)
+    when = data.month if season == "day" else month_of(data.month)
+    anomaly = anomalies(tables, values, when)
+    return Climate(state, tables, anomaly, _weight(state, tables), power)
+
+
+def anomalies(tables: Tables, values: np.ndarray, season: np.ndarray) -> np.ndarray:
+    """Normalised anomalies of vectors of values, in float32."""
+    made = np.empty(values.shape, np.float32)
+    for each in np.unique(season):
+        some = season == each
+        made[some] = tables.normal(values[some], tables.at(each))
+    return made
+
+
+def _power(field: Mapping[str, Any], values: np.ndarray) -> int:
+    """Whether a field is positive and skewed; anomalies of one are not positive."""
+    skewed = field["key"] in SKEWED and field["role"] == "state" and np.nanmin(values) >= 0
+    return CUBE if skewed else 1
+
+
+def _weight(state: State, tables: Tables) -> np.ndarray:
+    spread = raised(tables.mean, tables.scale.astype(np.float64) ** 2, tables.power)[1]
+    weight = state.area * (spread**2).mean(axis=0)
+    for part in state.parts:
+        weight[part] /= weight[part].sum()
+    return weight

@@ -1,0 +1,160 @@
+"""Fits the linear model: patterns, how much of each is met where it was not learnt, what is left.
+
+Leading patterns of a short record vary less in other years than in their own, and trailing ones
+more, several times so. Blocks of times are therefore withheld in turn: patterns of the others say
+how much of each is met in the block, and what no pattern holds there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xocean_ml.assimilation.climate import Climate
+from xocean_ml.kernels.nearby import EARTH_RADIUS_KM
+
+__all__ = ["Patterns", "correlation_length", "learn"]
+
+FOLDS = 6
+SMOOTH = 11
+"""Patterns over which the ratio of variances is averaged."""
+
+PAIRED = 600
+"""Cells of which all pairs tell a correlation length."""
+
+BINS = np.arange(0.0, 2000.0, 50.0)
+LENGTHS = np.geomspace(50.0, 1500.0, 60)
+
+
+@dataclass(frozen=True, eq=False)
+class Patterns:
+    """What the linear model consists of.
+
+    Parameters
+    ----------
+    patterns : array of float32, (K, n)
+    rest : array of float32, (n,)
+    lengths : tuple of float
+    """
+
+    patterns: np.ndarray
+    rest: np.ndarray
+    lengths: tuple[float, ...]
+
+
+def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
+    """Patterns of normalised anomalies.
+
+    Parameters
+    ----------
+    known : Climate
+    times : array of int, (samples,)
+        Number of each sample's time: a block holds all samples of its times.
+    rank : int
+        Most patterns.
+    seed : int
+        Of the choice of cells whose pairs are looked at.
+    """
+    filled = np.nan_to_num(known.anomaly)
+    folds = _folds(times)
+    ratios, remains = [], []
+    for withheld in folds:
+        ratio, left = _withheld(filled, known.weight, withheld, rank)
+        ratios.append(ratio)
+        remains.append(left)
+    patterns = _patterns(filled, known.weight, rank)[0]
+    ratio = _smooth(np.mean([_resized(each, len(patterns)) for each in ratios], axis=0))
+    seen = np.isfinite(known.anomaly[np.concatenate([np.flatnonzero(each) for each in folds])])
+    left = np.where(seen, np.concatenate(remains), np.nan)
+    count = np.maximum(seen.sum(axis=0), 1)
+    rest = np.sqrt(np.nansum(left**2, axis=0) / count)
+    lengths = tuple(
+        correlation_length(
+            known.state.points[part], left[:, part] / np.maximum(rest[part], 1e-6), seed
+        )
+        for part in known.state.parts
+    )
+    scaled = patterns * np.sqrt(ratio)[:, None]
+    return Patterns(scaled.astype(np.float32), rest.astype(np.float32), lengths)
+
+
+def _folds(times: np.ndarray) -> list[np.ndarray]:
+    """Which samples each block withholds."""
+    number = times * FOLDS // (times.max() + 1)
+    return [number == each for each in range(FOLDS)]
+
+
+def _patterns(anomaly: np.ndarray, weight: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    """Patterns of coefficients of unit variance, and these variances' shares (eigenvalues)."""
+    root = np.sqrt(weight).astype(np.float32)
+    scaled = anomaly * root
+    gram = (scaled @ scaled.T).astype(np.float64) / len(scaled)
+    values, vectors = np.linalg.eigh(gram)
+    keep = np.flatnonzero(values > 1e-9 * values[-1])[::-1][:rank]
+    patterns = (vectors[:, keep].T @ anomaly) / np.sqrt(len(anomaly))
+    return patterns, values[keep]
+
+
+def _withheld(
+    anomaly: np.ndarray, weight: np.ndarray, block: np.ndarray, rank: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variances of coefficients in a block, in units of the others', and what is left there."""
+    others = anomaly[~block]
+    mean = others.mean(axis=0)
+    patterns, values = _patterns(others - mean, weight, rank)
+    inside = anomaly[block] - mean
+    # patterns are orthogonal in the weighted product, with squares `values`
+    coefficients = (inside * weight.astype(np.float32)) @ patterns.T / values
+    return (coefficients**2).mean(axis=0), inside - coefficients @ patterns
+
+
+def _resized(ratio: np.ndarray, count: int) -> np.ndarray:
+    """A curve over the patterns of fewer times, stretched over those of all."""
+    at = np.arange(count) * (len(ratio) / count)
+    return np.interp(at, np.arange(len(ratio)), ratio)
+
+
+def _smooth(ratio: np.ndarray) -> np.ndarray:
+    """The mean over neighbouring patterns, fewer at the ends."""
+    sums = np.concatenate([[0.0], np.cumsum(ratio)])
+    at = np.arange(len(ratio))
+    half = np.minimum.reduce([np.full(len(at), SMOOTH // 2), at, len(at) - 1 - at])
+    return np.asarray((sums[at + half + 1] - sums[at - half]) / (2 * half + 1))
+
+
+def correlation_length(points: np.ndarray, values: np.ndarray, seed: int) -> float:
+    """The Gaussian correlation length that fits a field of unit variance best, in km.
+
+    Parameters
+    ----------
+    points : array, (n, 3)
+        On the unit sphere.
+    values : array, (samples, n)
+        NaN where missing.
+    seed : int
+        Of the choice of cells.
+    """
+    random = np.random.default_rng(seed)
+    around = points @ points[random.integers(len(points))]
+    # neighbours, of which there are few in a random choice, by taking a region's cells too
+    near = np.argsort(-around)[: PAIRED // 2]
+    some = np.unique(np.concatenate([near, random.permutation(len(points))[:PAIRED]]))
+    chosen = np.nan_to_num(values[:, some])
+    correlation = (chosen.T @ chosen) / len(chosen)
+    square = np.maximum(2 - 2 * points[some] @ points[some].T, 0)
+    distance = EARTH_RADIUS_KM * np.sqrt(square)
+    upper = np.triu_indices(len(some), 1)
+    pairs, apart = correlation[upper], distance[upper]
+    number = np.digitize(apart, BINS) - 1
+    inside = number < len(BINS) - 1
+    count = np.bincount(number[inside], minlength=len(BINS) - 1)
+    mean = np.bincount(number[inside], pairs[inside], minlength=len(BINS) - 1) / np.maximum(
+        count, 1
+    )
+    middle = (BINS[:-1] + BINS[1:]) / 2
+    weight = np.minimum(count, 200)
+    misfit = [
+        (weight * (mean - np.exp(-(middle**2) / (2 * length**2))) ** 2).sum() for length in LENGTHS
+    ]
+    return float(LENGTHS[int(np.argmin(misfit))])

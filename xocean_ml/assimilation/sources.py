@@ -1,0 +1,364 @@
+"""Observed fields: which there are, in what geometry, and how the state is seen by them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xocean_ml import fields as cf
+from xocean_ml import grid, observations, units
+from xocean_ml.assimilation.blocks import Gridded
+from xocean_ml.assimilation.rows import Rows, bilinear, own
+from xocean_ml.assimilation.state import State
+from xocean_ml.downscaling.target import Side, sides_of
+from xocean_ml.errors import FieldNotFound, GridError, UnitsError, ValuesError, warn
+from xocean_ml.fields.search import row_of
+from xocean_ml.kernels.lattice import positions
+
+__all__ = ["OnGrid", "OnPoints", "errors_by_key", "found_in", "grid_match"]
+
+SAME = 1e-2
+"""Cells by which centres of the model's own grid may be off: rounding of coordinates."""
+
+FINER = 0.8
+"""Of the model's cells from which down others are averaged over them, not interpolated."""
+
+
+@dataclass(frozen=True, eq=False)
+class OnGrid:
+    """A gridded field.
+
+    Parameters
+    ----------
+    found : Found
+    array : DataArray
+        (time, ..., rows, columns), in stored order; without time if it has none.
+    error : DataArray or None
+        Standard errors alike.
+    gridded : Gridded
+    sides : (Side, Side)
+    how : str
+        ``"own"``, ``"mean"`` or ``"linear"``.
+    order : tuple of str
+        Dimensions of the variable as it was given.
+    """
+
+    found: cf.Found
+    array: xr.DataArray
+    error: xr.DataArray | None
+    gridded: Gridded
+    sides: tuple[Side, Side]
+    how: str
+    order: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class OnPoints:
+    """Observations at points, in the model's units.
+
+    Parameters
+    ----------
+    found : Found
+    rows : Rows
+    values, error : array, (m,)
+    time : DataArray, (m,)
+        Dates.
+    """
+
+    found: cf.Found
+    rows: Rows
+    values: np.ndarray
+    error: np.ndarray
+    time: xr.DataArray
+
+
+def found_in(
+    ds: xr.Dataset,
+    model: Any,
+    fields: Mapping[str, str] | None,
+    error: Mapping[str, Any],
+) -> list[OnGrid | OnPoints]:
+    """What of a model's fields is observed in a Dataset.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Plain.
+    model : Assimilator
+    fields : mapping, optional
+        Variables by key, as the user says.
+    error : mapping
+        Standard errors by key of the field.
+    """
+    made: list[OnGrid | OnPoints] = []
+    for number, told in enumerate(model.config["fields"]):
+        try:
+            found = cf.find(ds, told["key"], role=told["role"], fields=_mine(fields, ds))
+        except FieldNotFound:
+            continue
+        array = ds[found.variable]
+        change = found.conversion(told["units"])
+        scale = float(change.factor), float(change.offset)
+        given = error.get(told["key"])
+        if _is_gridded(ds, array):
+            made.append(_on_grid(ds, found, model.state, number, scale, given))
+        else:
+            made.append(_on_points(ds, found, model.state, number, scale, given))
+    return made
+
+
+def _mine(fields: Mapping[str, str] | None, ds: xr.Dataset) -> dict[str, str]:
+    """What the user says of this Dataset's variables; others are in other Datasets."""
+    return {k: v for k, v in (fields or {}).items() if v in ds.variables}
+
+
+def _is_gridded(ds: xr.Dataset, array: xr.DataArray) -> bool:
+    one = array.to_dataset(name=str(array.name))
+    try:
+        lat, lon = grid.latitude(one), grid.longitude(one)
+    except GridError:
+        return False
+    return (
+        lat.ndim == lon.ndim == 1
+        and lat.dims != lon.dims
+        and {*lat.dims, *lon.dims} <= {*array.dims}
+    )
+
+
+# ---- on a grid -------------------------------------------------------------------------------
+
+
+def _on_grid(
+    ds: xr.Dataset,
+    found: cf.Found,
+    state: State,
+    number: int,
+    scale: tuple[float, float],
+    given: Any,
+) -> OnGrid:
+    array = ds[found.variable]
+    sides = sides_of(array.to_dataset(name=found.variable), str(array.name))
+    rows, cells, how = grid_match(state, number, sides)
+    if not len(rows):
+        raise GridError(
+            f"{array.name}: none of its cells lies in the model's domain ({_span(state)})"
+        )
+    if how != "own":
+        told = "averaged over its cells" if how == "mean" else "taken as points between its cells"
+        warn(f"{array.name}: its grid is not the model's; values are {told}")
+    ordered = _ordered(array, sides)
+    error, constant = _error_of(ds, found, given)
+    if error is not None:
+        error = _ordered(error.broadcast_like(array), sides).transpose(*ordered.dims)
+    gridded = Gridded(
+        str(array.name),
+        rows,
+        cells,
+        scale[0],
+        scale[1],
+        None if error is not None else constant * abs(scale[0]),
+    )
+    return OnGrid(found, ordered, error, gridded, sides, how, tuple(map(str, array.dims)))
+
+
+def _ordered(array: xr.DataArray, sides: tuple[Side, Side]) -> xr.DataArray:
+    """Time first, rows and columns last, stored as they are."""
+    time = grid.axes(array).get("T")
+    across = [side.dim for side in sides]
+    leading = ([time] if time in array.dims else []) + [
+        d for d in array.dims if d not in {time, *across}
+    ]
+    return array.transpose(*leading, *across)
+
+
+def grid_match(state: State, field: int, sides: tuple[Side, Side]) -> tuple[Rows, np.ndarray, str]:
+    """How cells of another grid see the state.
+
+    Returns
+    -------
+    Rows
+        Observations that may be.
+    array of int, (stored cells,)
+        Which one each stored cell adds to; -1 for none.
+    str
+        ``"own"``: cells are the model's; ``"mean"``: finer, averaged over the model's;
+        ``"linear"``: coarser, taken as points at their centres.
+    """
+    lat, lon = (side.centres[::-1] if side.flipped else side.centres for side in sides)
+    places = positions(lat, state.latitude), _place_longitude(state, lon)
+    nearest = [np.rint(each) for each in places]
+    off = max(float(np.abs(p - n).max()) for p, n in zip(places, nearest, strict=True))
+    step = [float(np.median(np.diff(each))) for each in (state.latitude, state.longitude)]
+    finer = all(
+        np.median(np.abs(np.diff(side.centres))) <= FINER * each
+        for side, each in zip(sides, step, strict=True)
+    )
+    if off > SAME and not finer:
+        mesh = np.meshgrid(lat, lon, indexing="ij")
+        rows, seen = bilinear(state, field, mesh[0].ravel(), mesh[1].ravel())
+        cells = np.full(mesh[0].size, -1)
+        cells[seen] = np.arange(int(seen.sum()))
+        return rows, cells, "linear"
+    counts = state.shape
+    row, column = nearest[0].astype(int), nearest[1].astype(int)
+    if state.wraps:
+        column %= counts[1]
+    ok = ((row >= 0) & (row < counts[0]))[:, None] & ((column >= 0) & (column < counts[1]))
+    index = state.index[
+        field, np.clip(row, 0, counts[0] - 1)[:, None], np.clip(column, 0, counts[1] - 1)
+    ]
+    part = state.parts[field]
+    cells = np.where(ok & (index >= 0), index - part.start, -1).ravel()
+    # only cells that can be seen at all are observations
+    used, inverse = np.unique(cells[cells >= 0], return_inverse=True)
+    made = own(state, field).some(used)
+    packed = np.full(cells.shape, -1)
+    packed[cells >= 0] = inverse
+    return made, packed, "own" if off <= SAME else "mean"
+
+
+def _place_longitude(state: State, at: np.ndarray) -> np.ndarray:
+    first = state.longitude[0]
+    middle = (state.longitude[0] + state.longitude[-1]) / 2
+    turned = first + (at - first) % 360 if state.wraps else middle + (at - middle + 180) % 360 - 180
+    if not state.wraps:
+        return positions(turned, state.longitude)
+    period = np.append(state.longitude, state.longitude[0] + 360)
+    return positions(turned, period)
+
+
+def _span(state: State) -> str:
+    lat, lon = state.latitude, state.longitude
+    return f"{lat[0]:.4g} to {lat[-1]:.4g} N, {lon[0]:.4g} to {lon[-1]:.4g} E"
+
+
+# ---- at points -------------------------------------------------------------------------------
+
+
+def _on_points(
+    ds: xr.Dataset,
+    found: cf.Found,
+    state: State,
+    number: int,
+    scale: tuple[float, float],
+    given: Any,
+) -> OnPoints:
+    array, constant = _error_of(ds, found, given)
+    source = ds if array is None else ds.assign({"__error": array})
+    error: Any = "__error" if array is not None else constant or None
+    with_dims = _has_grid_dims(ds, found.variable)
+    make = observations.from_grid if with_dims else observations.table
+    table = make(source, found.variable, error=error)
+    values = table["value"].values * scale[0] + scale[1]
+    errors = np.nan_to_num(table["error"].values * abs(scale[0]))
+    if (errors < 0).any():
+        raise ValuesError(f"{found.variable}: standard errors are negative")
+    rows, seen = bilinear(
+        state,
+        number,
+        table["latitude"].values.astype(float),
+        table["longitude"].values.astype(float),
+    )
+    lost = int((~seen).sum())
+    if lost and lost == len(values):
+        raise GridError(
+            f"{found.variable}: all {lost} observations lie outside the model's domain "
+            f"({_span(state)}), or on its land"
+        )
+    if lost:
+        warn(
+            f"{found.variable}: {lost} of {len(values)} observations lie outside the model's "
+            "domain, or on its land, and are not used"
+        )
+    time = table["time"].isel(obs=np.flatnonzero(seen))
+    return OnPoints(found, rows, values[seen], errors[seen], time)
+
+
+def _has_grid_dims(ds: xr.Dataset, name: Hashable) -> bool:
+    """Whether latitude and longitude are two-dimensional: a curvilinear grid, of which cells are points."""
+    one = ds[[name]]
+    try:
+        return grid.latitude(one).ndim == 2
+    except GridError:
+        return False
+
+
+# ---- errors ----------------------------------------------------------------------------------
+
+
+def _error_of(ds: xr.Dataset, found: cf.Found, given: Any) -> tuple[xr.DataArray | None, float]:
+    """Standard errors of a field: an array, or one number; both in the field's own units."""
+    if given is None:
+        linked = cf.find_error(ds, found)
+        if linked is None:
+            return None, 0.0
+        array = ds[linked.variable]
+        if linked.divisor is not None:
+            array = array / ds[linked.divisor]
+        change = linked.conversion(found.units or "1")
+        return array * float(change.factor), 0.0
+    if isinstance(given, str):
+        if given not in ds.variables:
+            raise FieldNotFound(f"error: there is no variable {given!r}")
+        given = ds[given]
+    if isinstance(given, xr.DataArray):
+        told = units.units_of(given)
+        plain = units.dequantify(given.to_dataset(name="error"))[0]["error"]
+        factor = _factor(told, found, given.name) if told else 1.0
+        return plain * factor, 0.0
+    magnitude, told = _number(given)
+    factor = _factor(told, found, "error") if told else 1.0
+    if not np.isfinite(magnitude) or magnitude <= 0:
+        raise ValuesError(
+            f"error of {found.key}: {given} is not positive. Leave it out where observations are "
+            "exact: what the model cannot represent is always counted"
+        )
+    return None, magnitude * factor
+
+
+def _number(given: Any) -> tuple[float, str | None]:
+    if isinstance(given, Real) and not isinstance(given, bool):
+        return float(given), None
+    if hasattr(given, "magnitude"):
+        return float(given.magnitude), units.cf_string(given.units)
+    raise TypeError(
+        f"error={given!r}: a number, a Quantity, a DataArray or a variable's name is needed"
+    )
+
+
+def _factor(told: str, found: cf.Found, what: Any) -> float:
+    try:
+        return float(units.conversion(told, found.units or "1", "spread").factor)
+    except UnitsError as error:
+        raise UnitsError(f"{what}: {error}") from None
+
+
+def errors_by_key(error: Any, keys: Sequence[str], observed: Sequence[str]) -> dict[str, Any]:
+    """Errors by the key of their field.
+
+    Raises
+    ------
+    TypeError
+        One error for fields of different units.
+    """
+    if error is None:
+        return {}
+    if isinstance(error, Mapping):
+        named = {row_of(str(key)).key: each for key, each in error.items()}
+        wrong = [key for key in named if key not in keys]
+        if wrong:
+            raise FieldNotFound(
+                f"error: {', '.join(wrong)} is no field of the model; it has {', '.join(keys)}"
+            )
+        return named
+    if len(observed) > 1:
+        raise TypeError(
+            f"error={error!r}: {len(observed)} fields are observed; say which it is of: "
+            f"error={{{observed[0]!r}: {error!r}}}"
+        )
+    return dict.fromkeys(observed, error)
