@@ -129,7 +129,7 @@ class Ready:
             data = da.from_array(data, chunks=-1, name=False, asarray=False)
         last = data.ndim - len(self.leading)
         along = [chunked.own(axis, sizes) for axis, sizes in enumerate(self.grid)]
-        data = data.rechunk({axis: sizes for axis, sizes in enumerate(self.grid)})
+        data = data.rechunk(dict(enumerate(self.grid)))
         return Input(data, (*along, *(chunked.whole(n) for n in data.shape[-last:])))
 
     def _outputs(self) -> list[Output]:

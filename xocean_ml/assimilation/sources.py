@@ -280,7 +280,7 @@ def _on_points(
 
 
 def _has_grid_dims(ds: xr.Dataset, name: Hashable) -> bool:
-    """Whether latitude and longitude are two-dimensional: a curvilinear grid, of which cells are points."""
+    """Whether it lies on a curvilinear grid, whose cells are taken as points."""
     one = ds[[name]]
     try:
         return grid.latitude(one).ndim == 2
