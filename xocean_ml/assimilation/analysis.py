@@ -19,7 +19,17 @@ from xocean_ml.assimilation.tables import CUBE, Moment, Tables
 from xocean_ml.kernels.gaussian import Posterior, posterior
 from xocean_ml.kernels.nearby import EARTH_RADIUS_KM, crowding, interpolate
 
-__all__ = ["Analysis", "Background", "Given", "analyse", "members", "prior_draw"]
+__all__ = [
+    "Analysis",
+    "Background",
+    "Given",
+    "Seen",
+    "analyse",
+    "deviations",
+    "linear",
+    "prior_draw",
+    "with_residual",
+]
 
 LEAST = 1e-3
 """Least standard error of an observation, in units of what the field varies by."""
@@ -137,37 +147,79 @@ def analyse(known: Background, given: Given, *, residual: bool) -> Analysis:
     residual : bool
         Whether what is left is analysed too.
     """
-    seen = _Seen.of(known, given)
+    seen = Seen.of(known, given)
     innovations = seen.innovations - (seen.design @ known.mean)[:, None]
     found = posterior(seen.design, innovations, seen.variance, known.precision)
     left = innovations - seen.design @ found.mean
+    made = linear(known, seen, left, found, known.patterns)
+    coefficients = known.mean[:, None] + found.mean
     # Woodbury: d^T (H P H^T + R)^-1 d without the large matrix
     chi_square = np.einsum("mt,mt->t", innovations, left / seen.variance[:, None])
-    count = max(len(given.rows), 1)
-    coefficients = known.mean[:, None] + found.mean
-    made = Analysis(
+    made = replace(
+        made,
         coefficients=coefficients,
-        posterior=found,
         anomaly=(known.patterns.T @ coefficients).T,
-        variance=found.variance(known.patterns) + known.rest**2,
-        left=known.rest**2,
-        chi_square=chi_square / count,
-        misfit=np.sqrt(np.einsum("mt,mt->t", left, left / seen.variance[:, None]) / count),
+        chi_square=chi_square / max(len(given.rows), 1),
     )
-    return _with_residual(known, given, seen, made, left) if residual and count else made
+    return with_residual(known, given, seen, made, left) if residual else made
 
 
-def _with_residual(
-    known: Background, given: Given, seen: _Seen, made: Analysis, left: np.ndarray
+def linear(
+    known: Background, seen: Seen, left: np.ndarray, found: Posterior, patterns: np.ndarray
 ) -> Analysis:
+    """What a posterior says of the errors of the analysis, before anything else is filled in.
+
+    Parameters
+    ----------
+    known : Background
+    seen : Seen
+    left : array, (m, times)
+        Observations less the analysis.
+    found : Posterior
+    patterns : array, (K, n)
+        What the coefficients change in the state.
+    """
+    count, times = max(len(left), 1), left.shape[1]
+    misfit = np.sqrt(np.einsum("mt,mt->t", left, left / seen.variance[:, None]) / count)
+    return Analysis(
+        coefficients=np.zeros((len(patterns), times)),
+        posterior=found,
+        anomaly=np.zeros((times, known.state.size)),
+        variance=found.variance(patterns) + known.rest**2,
+        left=known.rest**2,
+        chi_square=np.zeros(times),
+        misfit=misfit,
+    )
+
+
+def with_residual(
+    known: Background, given: Given, seen: Seen, made: Analysis, left: np.ndarray
+) -> Analysis:
+    """The analysis with what the patterns leave, (m, times), interpolated too."""
+    if not len(left):
+        return made
     more, variance = _locally(known, given, seen, (left / seen.scale[:, None]).T)
     total = made.variance - made.left + variance
     return replace(made, anomaly=made.anomaly + more, variance=total, left=variance)
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """The background as the observations see it."""
+class Seen:
+    """The background as the observations see it.
+
+    Parameters
+    ----------
+    design : array, (m, K)
+        What each coefficient makes of them.
+    innovations : array, (m, times)
+        Observations less the climatology.
+    variance : array, (m,)
+        Of their errors, and of what the patterns cannot hold.
+    scale : array, (m,)
+        Standard deviation of the climatology.
+    rest : array, (m,)
+        Of what the patterns cannot hold, in its units.
+    """
 
     design: np.ndarray
     innovations: np.ndarray
@@ -176,7 +228,7 @@ class _Seen:
     rest: np.ndarray
 
     @classmethod
-    def of(cls, known: Background, given: Given) -> _Seen:
+    def of(cls, known: Background, given: Given) -> Seen:
         rows, now = given.rows, given.now
         scale = rows.of(now.scale)
         # weights times scales: linear in the values, not in what is normalised
@@ -195,7 +247,7 @@ class _Seen:
 
 
 def _locally(
-    known: Background, given: Given, seen: _Seen, left: np.ndarray
+    known: Background, given: Given, seen: Seen, left: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Local interpolation of what is left, (many, m), field by field."""
     state, rows = known.state, given.rows
@@ -218,14 +270,14 @@ def _locally(
     return made, variance
 
 
-def members(
+def deviations(
     known: Background,
     given: Given,
     made: Analysis,
     random: list[np.random.Generator],
     *,
     residual: bool,
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws of the state about the analysis.
 
     Coefficients are drawn from their posterior. What is left is drawn by Matheron's rule: a
@@ -240,11 +292,14 @@ def members(
     -------
     array, (draws, n)
         Deviations, normalised; to be added to the anomaly.
+    array, (K, draws)
+        Those of the coefficients, which the former hold.
     """
     white = np.stack([each.standard_normal(len(known.patterns)) for each in random], axis=1)
-    drawn = (known.patterns.T @ made.posterior.draw(white)).T
+    away = made.posterior.draw(white)
+    drawn = (known.patterns.T @ away).T
     rows = given.rows
-    seen = _Seen.of(known, given)
+    seen = Seen.of(known, given)
     rest, observed = np.empty_like(drawn), np.empty((len(random), len(rows)))
     for number, part in enumerate(known.state.parts):
         mine = rows.field == number
@@ -258,18 +313,19 @@ def members(
         error = np.maximum(given.error / seen.scale, LEAST)
         observed += np.stack([each.standard_normal(len(rows)) for each in random]) * error
         rest -= _locally(known, given, seen, observed)[0]
-    return np.asarray(drawn + rest)
+    return drawn + rest, away
 
 
-def prior_draw(known: Background, random: np.random.Generator) -> np.ndarray:
-    """A state that nothing is observed of, (n,), as normalised anomalies."""
+def prior_draw(known: Background, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A state that nothing is observed of, (n,), as normalised anomalies; its coefficients."""
     white = random.standard_normal(len(known.mean))
     if known.precision is not None:
         white = solve_triangular(cholesky(known.precision, lower=True).T, white)
-    made = known.patterns.T @ (known.mean + white)
+    coefficients = known.mean + white
+    made = known.patterns.T @ coefficients
     for part, length in zip(known.state.parts, known.lengths, strict=True):
         made[part] += known.rest[part] * _waves(known.state.points[part], length, random)
-    return np.asarray(made)
+    return made, coefficients
 
 
 def _waves(points: np.ndarray, length: float, random: np.random.Generator) -> np.ndarray:

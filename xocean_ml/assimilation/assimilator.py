@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -27,9 +27,13 @@ class Assimilator(Model, Protocol):
         Climatology and transforms.
     latent : int
         Size of the latent.
+    linear : bool
+        Whether times that are seen alike have the same errors, and may be analysed together.
     config : mapping
         ``fields``, ``grid``, ``season``, ``step``: see `xocean_ml.assimilation.eof.Eof`.
     """
+
+    linear: ClassVar[bool]
 
     @property
     def state(self) -> State: ...

@@ -208,13 +208,19 @@ class _Samples:
         errors = np.concatenate(self.errors, axis=1)
         in_range(values, rows, self.sample, self.job, model)
         there = np.isfinite(values) & np.isfinite(errors)
-        groups: dict[Any, list[int]] = {}
+        groups: dict[tuple[Any, ...], list[int]] = {}
         for number, time in enumerate(self.sample):
             keep = there[number]
-            key = (float(self.job.season[time]), keep.tobytes(), errors[number, keep].tobytes())
+            key: tuple[Any, ...] = (
+                float(self.job.season[time]),
+                keep.tobytes(),
+                errors[number, keep].tobytes(),
+            )
+            if not model.linear:
+                key = (*key, number)
             groups.setdefault(key, []).append(number)
         power = tables.power[rows.cell[:, 0]]
-        for (season, _, _), numbers in groups.items():
+        for (season, *_), numbers in groups.items():
             keep = there[numbers[0]]
             seen = root(values[numbers][:, keep], power[keep])
             yield (

@@ -21,7 +21,7 @@ from xocean_ml.assimilation.analysis import (
     Background,
     Given,
     analyse,
-    members,
+    deviations,
     prior_draw,
 )
 from xocean_ml.assimilation.state import State
@@ -59,6 +59,7 @@ class Eof:
     config: Mapping[str, Any] = field(repr=False)
 
     kind: ClassVar[str] = "eof"
+    linear: ClassVar[bool] = True
 
     @property
     def latent(self) -> int:
@@ -97,7 +98,9 @@ class Eof:
         residual: bool,
     ) -> np.ndarray:
         """Draws of the state, (times, draws, n), as normalised anomalies."""
-        drawn = [members(self.known, given, made, list(each), residual=residual) for each in random]
+        drawn = [
+            deviations(self.known, given, made, list(each), residual=residual)[0] for each in random
+        ]
         return np.asarray(made.anomaly[:, None] + np.stack(drawn))
 
     @cached_property
@@ -108,7 +111,7 @@ class Eof:
 
     def draw(self, random: np.random.Generator) -> np.ndarray:
         """A state that nothing is observed of, (n,), as normalised anomalies."""
-        return prior_draw(self.known, random)
+        return prior_draw(self.known, random)[0]
 
     def sample(self, n: int, *, seed: int = 0, month: int | None = None) -> xr.Dataset:
         """Draw states that nothing is observed of: `xocean_ml.assimilation.codes.sample`."""

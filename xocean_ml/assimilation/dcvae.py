@@ -1,0 +1,254 @@
+"""The convolutional model: a latent whose decoder adds to the linear one what is not linear.
+
+After Brohan's deep convolutional variational autoencoder, whose latent is searched for the state
+that observations are of; with a prior fitted to encodings of withheld times, errors of the
+observations and of what the latent cannot represent, and a posterior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from xocean_ml import persist
+from xocean_ml.assimilation.analysis import (
+    Analysis,
+    Background,
+    Given,
+    Seen,
+    deviations,
+    linear,
+    prior_draw,
+    with_residual,
+)
+from xocean_ml.assimilation.eof import Eof
+from xocean_ml.assimilation.newton import Problem, Solution, adam, newton
+from xocean_ml.spec import Spec
+
+__all__ = ["Dcvae"]
+
+SOLVERS = ("newton", "adam")
+
+
+@persist.register("dcvae")
+@dataclass(frozen=True, eq=False)
+class Dcvae(Eof):
+    """Model of a convolutional latent assimilation.
+
+    Parameters
+    ----------
+    weights : mapping of str to array
+        Of the decoder and the encoder.
+    prior : array, (latent + 1, latent)
+        Mean of the latent, and the precision.
+
+    Notes
+    -----
+    The rest as of `Eof`.
+    """
+
+    weights: Mapping[str, np.ndarray] = field(repr=False, kw_only=True)
+    prior: np.ndarray = field(repr=False, kw_only=True)
+
+    kind: ClassVar[str] = "dcvae"
+    linear: ClassVar[bool] = False
+
+    @cached_property
+    def known(self) -> Background:
+        """What is known before anything is observed."""
+        plain = super().known
+        mean, precision = plain.mean.copy(), np.eye(len(plain.mean))
+        mean[: self.latent] = self.prior[0]
+        precision[: self.latent, : self.latent] = self.prior[1:]
+        return replace(plain, mean=mean, precision=precision)
+
+    @cached_property
+    def decoder(self) -> Any:
+        """The network, ready to decode."""
+        from xocean_ml.networks.vae import Decoder
+
+        return self._network(Decoder, "decoder", self.config["sizes"]["decoder"])
+
+    @cached_property
+    def encoder(self) -> Any:
+        """The network, ready to encode."""
+        from xocean_ml.networks.vae import Encoder
+
+        return self._network(Encoder, "encoder", self.config["sizes"]["encoder"])
+
+    def _network(self, kind: Any, part: str, sizes: Mapping[str, Any]) -> Any:
+        import torch
+
+        made = kind(self.latent, len(self.state.known), self.state.shape, self.state.wraps, **sizes)
+        mine = {
+            name.removeprefix(f"{part}."): torch.from_numpy(np.array(each, np.float32))
+            for name, each in self.weights.items()
+            if name.startswith(f"{part}.")
+        }
+        made.load_state_dict(mine)
+        return made.eval().requires_grad_(False)
+
+    # ---- decoding ----------------------------------------------------------------------------
+
+    def decode(self, latent: np.ndarray) -> np.ndarray:
+        """Normalised anomalies, (..., n), of latents (..., latent)."""
+        flat = np.asarray(latent, np.float64).reshape(-1, self.latent)
+        return super().decode(latent) + self._added(flat).reshape(*latent.shape[:-1], -1)
+
+    def _added(self, latent: np.ndarray) -> np.ndarray:
+        """What the network adds, (samples, n), for latents (samples, latent)."""
+        import torch
+
+        with torch.inference_mode():
+            made = self.decoder(torch.from_numpy(latent.astype(np.float32)))
+        return np.asarray(self.state.pack(made.numpy()), np.float64)
+
+    def _linearized(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the network adds, (n,), and what each number of the latent changes, (latent, n)."""
+        import torch
+
+        with torch.inference_mode():
+            made, tangents = self.decoder.linearized(torch.from_numpy(latent.astype(np.float32)))
+        return tuple(  # type: ignore[return-value]
+            np.asarray(self.state.pack(each.numpy()), np.float64) for each in (made, tangents)
+        )
+
+    def draw(self, random: np.random.Generator) -> np.ndarray:
+        """A state that nothing is observed of, (n,), as normalised anomalies."""
+        linear_part, coefficients = prior_draw(self.known, random)
+        return linear_part + self._added(coefficients[None, : self.latent])[0]
+
+    # ---- analysis ----------------------------------------------------------------------------
+
+    def analyse(
+        self,
+        given: Given,
+        *,
+        residual: bool,
+        solver: str = "newton",
+        steps: int = 500,
+        **options: Any,
+    ) -> Analysis:
+        """What observations of one time say of the state.
+
+        Parameters
+        ----------
+        given : Given
+        residual : bool
+            Whether what is left is analysed too.
+        solver : {"newton", "adam"}
+            Gauss-Newton from the linear answer, or Adam from the prior's mean.
+        steps : int
+            Of Adam.
+        """
+        if solver not in SOLVERS:
+            raise ValueError(f"solver={solver!r}: it is one of {', '.join(map(repr, SOLVERS))}")
+        seen = Seen.of(self.known, given)
+        found = self.solve(given, seen, solver, steps)
+        z = found.coefficients[: self.latent]
+        added, tangents = self._linearized(z)
+        patterns = self.known.patterns.copy()
+        patterns[: self.latent] += tangents
+        made = linear(self.known, seen, found.left[:, None], found.posterior, patterns)
+        made = replace(
+            made,
+            coefficients=found.coefficients[:, None],
+            anomaly=(self.known.patterns.T @ found.coefficients + added)[None],
+            chi_square=np.array([2 * found.cost / max(len(given.rows), 1)]),
+            iterations=found.iterations,
+        )
+        return (
+            with_residual(self.known, given, seen, made, found.left[:, None]) if residual else made
+        )
+
+    def solve(self, given: Given, seen: Seen, solver: str, steps: int) -> Solution:
+        """Coefficients of one time."""
+        known, now, rows = self.known, given.now, given.rows
+        assert known.precision is not None
+        scale = now.scale
+
+        def added(z: np.ndarray) -> np.ndarray:
+            return rows.of(scale * self._added(z[None])[0])
+
+        def linearized(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            one, tangents = self._linearized(z)
+            return rows.of(scale * one), rows.weighted(scale * tangents)
+
+        problem = Problem(
+            seen.design,
+            seen.innovations[:, 0],
+            seen.variance,
+            known.mean,
+            known.precision,
+            added,
+            linearized,
+            self.latent,
+        )
+        if solver == "newton":
+            return newton(problem, problem.linear_start())
+        return adam(problem, known.mean, self._pull(given), steps=steps)
+
+    def _pull(self, given: Given) -> Any:
+        """Gradients of what the network adds to the observations, by one backward pass."""
+        import torch
+
+        state, rows, scale = self.state, given.rows, given.now.scale
+
+        def pull(z: np.ndarray, weights: np.ndarray) -> np.ndarray:
+            spread = np.zeros(state.size)
+            for corner in range(rows.cell.shape[1]):
+                np.add.at(spread, rows.cell[:, corner], rows.weight[:, corner] * weights)
+            field = np.nan_to_num(state.unpack((spread * scale)[None]))
+            latent = torch.from_numpy(z[None].astype(np.float32)).requires_grad_(True)
+            product = (self.decoder(latent) * torch.from_numpy(field.astype(np.float32))).sum()
+            (gradient,) = torch.autograd.grad(product, latent)
+            return np.asarray(gradient[0].numpy(), np.float64)
+
+        return pull
+
+    def members(
+        self,
+        given: Given,
+        made: Analysis,
+        random: Sequence[Sequence[np.random.Generator]],
+        *,
+        residual: bool,
+    ) -> np.ndarray:
+        """Draws of the state, (1, draws, n), as normalised anomalies: decoded, not linearized."""
+        drawn, away = deviations(self.known, given, made, list(random[0]), residual=residual)
+        z = made.coefficients[: self.latent, 0]
+        added = self._added(z + away[: self.latent].T) - self._added(z[None])
+        return np.asarray((made.anomaly + drawn + added)[None])
+
+    # ---- files -------------------------------------------------------------------------------
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """Those of the linear model, of the networks, and the latent's prior."""
+        networks = {f"network.{name}": each for name, each in self.weights.items()}
+        return {**super().tensors(), **networks, "prior": self.prior}
+
+    @classmethod
+    def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> Dcvae:
+        """Rebuild from a spec and tensors."""
+        plain = Eof.build(spec, tensors)
+        weights = {
+            name.removeprefix("network."): each
+            for name, each in tensors.items()
+            if name.startswith("network.")
+        }
+        prior = tensors["prior"].astype(np.float64)
+        made = cls(
+            plain.state,
+            plain.tables,
+            plain.patterns,
+            plain.rest,
+            plain.config,
+            weights=weights,
+            prior=prior,
+        )
+        _ = made.decoder  # now: a file that does not fit is told where it is read
+        return made
