@@ -270,7 +270,7 @@ def _builder(name: str, where: str) -> Callable[[Spec, Tensors], Model]:
     """How models of a kind are rebuilt: our own first, then a plug-in's, loaded only if asked."""
     from importlib.metadata import entry_points
 
-    import xocean_ml.assimilation.eof
+    import xocean_ml.assimilation.dcvae
     import xocean_ml.downscaling.bicubic
     import xocean_ml.downscaling.learned
     import xocean_ml.smoothing  # noqa: F401  they register the built-in models

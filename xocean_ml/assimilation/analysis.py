@@ -8,6 +8,7 @@ locally (`xocean_ml.kernels.nearby`), so that skill goes on growing where observ
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,9 +27,8 @@ __all__ = [
     "Seen",
     "analyse",
     "deviations",
-    "linear",
     "prior_draw",
-    "with_residual",
+    "told",
 ]
 
 LEAST = 1e-3
@@ -151,56 +151,65 @@ def analyse(known: Background, given: Given, *, residual: bool) -> Analysis:
     innovations = seen.innovations - (seen.design @ known.mean)[:, None]
     found = posterior(seen.design, innovations, seen.variance, known.precision)
     left = innovations - seen.design @ found.mean
-    made = linear(known, seen, left, found, known.patterns)
+    made = told(known, given, seen, left, found, known.patterns, residual=residual)
     coefficients = known.mean[:, None] + found.mean
     # Woodbury: d^T (H P H^T + R)^-1 d without the large matrix
     chi_square = np.einsum("mt,mt->t", innovations, left / seen.variance[:, None])
-    made = replace(
+    return replace(
         made,
         coefficients=coefficients,
-        anomaly=(known.patterns.T @ coefficients).T,
+        anomaly=made.anomaly + (known.patterns.T @ coefficients).T,
         chi_square=chi_square / max(len(given.rows), 1),
     )
-    return with_residual(known, given, seen, made, left) if residual else made
 
 
-def linear(
-    known: Background, seen: Seen, left: np.ndarray, found: Posterior, patterns: np.ndarray
+def told(
+    known: Background,
+    given: Given,
+    seen: Seen,
+    left: np.ndarray,
+    found: Posterior,
+    patterns: np.ndarray,
+    *,
+    residual: bool,
 ) -> Analysis:
-    """What a posterior says of the errors of the analysis, before anything else is filled in.
+    """What a posterior says of the errors, and what the patterns leave, interpolated.
 
     Parameters
     ----------
     known : Background
+    given : Given
     seen : Seen
     left : array, (m, times)
-        Observations less the analysis.
+        Observations less what the coefficients make of them.
     found : Posterior
     patterns : array, (K, n)
         What the coefficients change in the state.
+    residual : bool
+        Whether what is left is analysed too.
+
+    Returns
+    -------
+    Analysis
+        Without coefficients and chi-square; the anomaly is that of what is left alone.
     """
-    count, times = max(len(left), 1), left.shape[1]
-    misfit = np.sqrt(np.einsum("mt,mt->t", left, left / seen.variance[:, None]) / count)
+    count, times = len(left), left.shape[1]
+    misfit = np.sqrt(np.einsum("mt,mt->t", left, left / seen.variance[:, None]) / max(count, 1))
+    rest, anomaly = known.rest**2, np.zeros((times, known.state.size))
+    if residual and count:
+        anomaly, rest = _locally(known, given, seen, (left / seen.scale[:, None]).T)
+        # where a coefficient is wrong, what is left is too, and makes up for it near observations
+        design = seen.rows.weighted(patterns) / seen.scale[:, None]
+        patterns = patterns - _locally(known, given, seen, design.T)[0]
     return Analysis(
         coefficients=np.zeros((len(patterns), times)),
         posterior=found,
-        anomaly=np.zeros((times, known.state.size)),
-        variance=found.variance(patterns) + known.rest**2,
-        left=known.rest**2,
+        anomaly=anomaly,
+        variance=found.variance(patterns) + rest,
+        left=rest,
         chi_square=np.zeros(times),
         misfit=misfit,
     )
-
-
-def with_residual(
-    known: Background, given: Given, seen: Seen, made: Analysis, left: np.ndarray
-) -> Analysis:
-    """The analysis with what the patterns leave, (m, times), interpolated too."""
-    if not len(left):
-        return made
-    more, variance = _locally(known, given, seen, (left / seen.scale[:, None]).T)
-    total = made.variance - made.left + variance
-    return replace(made, anomaly=made.anomaly + more, variance=total, left=variance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +218,8 @@ class Seen:
 
     Parameters
     ----------
+    rows : Rows
+        What observations see of normalised anomalies, in their units.
     design : array, (m, K)
         What each coefficient makes of them.
     innovations : array, (m, times)
@@ -221,6 +232,7 @@ class Seen:
         Of what the patterns cannot hold, in its units.
     """
 
+    rows: Rows
     design: np.ndarray
     innovations: np.ndarray
     variance: np.ndarray
@@ -243,7 +255,7 @@ class Seen:
                 crowd[mine] = crowding(rows.point[mine], length)
         variance = error**2 + (scale * rest) ** 2 * crowd
         innovations = (given.values - rows.of(now.mean)).T
-        return cls(design, innovations, variance, scale, rest)
+        return cls(scaled, design, innovations, variance, scale, rest)
 
 
 def _locally(
@@ -274,30 +286,33 @@ def deviations(
     known: Background,
     given: Given,
     made: Analysis,
-    random: list[np.random.Generator],
+    random: Sequence[np.random.Generator],
+    change: Callable[[np.ndarray], np.ndarray],
     *,
     residual: bool,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Draws of the state about the analysis.
 
     Coefficients are drawn from their posterior. What is left is drawn by Matheron's rule: a
-    field of short range as it may be, less what its own observations would say of it.
+    field of short range as it may be, less what observations would say of it and of the change
+    of the coefficients.
 
     Parameters
     ----------
-    random : list of Generator
+    random : sequence of Generator
         One for each draw.
+    change : callable
+        From deviations of the coefficients, (K, draws), to those of the state, (draws, n).
+    residual : bool
+        Whether what is left was analysed.
 
     Returns
     -------
     array, (draws, n)
         Deviations, normalised; to be added to the anomaly.
-    array, (K, draws)
-        Those of the coefficients, which the former hold.
     """
     white = np.stack([each.standard_normal(len(known.patterns)) for each in random], axis=1)
-    away = made.posterior.draw(white)
-    drawn = (known.patterns.T @ away).T
+    drawn = change(made.posterior.draw(white))
     rows = given.rows
     seen = Seen.of(known, given)
     rest, observed = np.empty_like(drawn), np.empty((len(random), len(rows)))
@@ -312,8 +327,9 @@ def deviations(
     if residual and len(rows):
         error = np.maximum(given.error / seen.scale, LEAST)
         observed += np.stack([each.standard_normal(len(rows)) for each in random]) * error
+        observed += (seen.rows.weighted(drawn) / seen.scale[:, None]).T
         rest -= _locally(known, given, seen, observed)[0]
-    return drawn + rest, away
+    return drawn + rest
 
 
 def prior_draw(known: Background, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -21,9 +21,8 @@ from xocean_ml.assimilation.analysis import (
     Given,
     Seen,
     deviations,
-    linear,
     prior_draw,
-    with_residual,
+    told,
 )
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.newton import Problem, Solution, adam, newton
@@ -153,16 +152,14 @@ class Dcvae(Eof):
         added, tangents = self._linearized(z)
         patterns = self.known.patterns.copy()
         patterns[: self.latent] += tangents
-        made = linear(self.known, seen, found.left[:, None], found.posterior, patterns)
-        made = replace(
+        left = found.left[:, None]
+        made = told(self.known, given, seen, left, found.posterior, patterns, residual=residual)
+        return replace(
             made,
             coefficients=found.coefficients[:, None],
-            anomaly=(self.known.patterns.T @ found.coefficients + added)[None],
+            anomaly=made.anomaly + self.known.patterns.T @ found.coefficients + added,
             chi_square=np.array([2 * found.cost / max(len(given.rows), 1)]),
             iterations=found.iterations,
-        )
-        return (
-            with_residual(self.known, given, seen, made, found.left[:, None]) if residual else made
         )
 
     def solve(self, given: Given, seen: Seen, solver: str, steps: int) -> Solution:
@@ -219,10 +216,14 @@ class Dcvae(Eof):
         residual: bool,
     ) -> np.ndarray:
         """Draws of the state, (1, draws, n), as normalised anomalies: decoded, not linearized."""
-        drawn, away = deviations(self.known, given, made, list(random[0]), residual=residual)
         z = made.coefficients[: self.latent, 0]
-        added = self._added(z + away[: self.latent].T) - self._added(z[None])
-        return np.asarray((made.anomaly + drawn + added)[None])
+
+        def change(away: np.ndarray) -> np.ndarray:
+            added = self._added(z + away[: self.latent].T) - self._added(z[None])
+            return np.asarray(away.T @ self.known.patterns + added)
+
+        drawn = deviations(self.known, given, made, random[0], change, residual=residual)
+        return np.asarray((made.anomaly + drawn)[None])
 
     # ---- files -------------------------------------------------------------------------------
 

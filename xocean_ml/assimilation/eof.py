@@ -98,9 +98,12 @@ class Eof:
         residual: bool,
     ) -> np.ndarray:
         """Draws of the state, (times, draws, n), as normalised anomalies."""
-        drawn = [
-            deviations(self.known, given, made, list(each), residual=residual)[0] for each in random
-        ]
+        known = self.known
+
+        def change(away: np.ndarray) -> np.ndarray:
+            return np.asarray(away.T @ known.patterns)
+
+        drawn = [deviations(known, given, made, each, change, residual=residual) for each in random]
         return np.asarray(made.anomaly[:, None] + np.stack(drawn))
 
     @cached_property

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
-from xocean_ml.assimilation.climate import SEASONS, climate
+from xocean_ml.assimilation.climate import SEASONS, Climate, anomalies, climate
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.fit_eof import learn
-from xocean_ml.assimilation.reading import read
+from xocean_ml.assimilation.reading import Read, month_of, read
+from xocean_ml.errors import GridError
 
 __all__ = ["fit"]
 
-KINDS = ("eof",)
+KINDS = ("eof", "dcvae")
+
+WITHHELD = 0.2
+"""Share of the times that tell when to stop, and what the latent cannot represent."""
 
 RANK = 500
 """Most patterns, those of the latent included."""
@@ -28,7 +36,12 @@ def fit(
     latent: int = 100,
     climatology: str | None = "month",
     rank: int = RANK,
+    steps: int | None = None,
     seed: int = 0,
+    withheld: xr.Dataset | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+    device: str | None = None,
 ) -> Eof:
     """Fit a model of the climate to fields.
 
@@ -37,8 +50,8 @@ def fit(
     ds : Dataset
         Fields on time and one-dimensional latitude and longitude, NaN over land, in any units;
         monthly, daily or other. It is read into memory.
-    kind : {"eof"}
-        ``"eof"`` is linear, and exact.
+    kind : {"eof", "dcvae"}
+        ``"eof"`` is linear, and exact; ``"dcvae"`` adds a convolutional network to it.
     fields : mapping or sequence of str, optional
         Which fields, by key or standard name; a mapping tells their variables too. By default all
         that are known and there.
@@ -49,12 +62,23 @@ def fit(
         middles of months, for daily fields; None: no season.
     rank : int
         Most patterns, those of the latent and those that it cannot represent.
+    steps : int, optional
+        Updates of the network's weights; 2000 by default.
     seed : int
         Key of all random numbers.
+    withheld : Dataset, optional
+        Other fields alike, which tell when to stop and what the latent cannot represent; by default
+        blocks of the times of `ds`, then not trained on. The linear model withholds each in turn.
+    checkpoint : path, optional
+        File from which a fit that was killed goes on, to the same weights.
+    progress : bool, optional
+        Show a bar; by default on a terminal.
+    device : str, optional
+        ``"cpu"``, ``"cuda"``.
 
     Returns
     -------
-    Eof
+    Eof or Dcvae
         ``.save(path)`` keeps it.
 
     Raises
@@ -93,14 +117,9 @@ def fit(
             f"{max(most, 0)} numbers at most. Take a smaller latent, or more times"
         )
     known = climate(data, climatology)
-    found = learn(known, data.times, max(rank, latent), seed)
-    latent = min(latent, len(found.patterns))
-    told = [
-        {**each, "power": power, "length": length}
-        for each, power, length in zip(data.fields, known.power, found.lengths, strict=True)
-    ]
+    held = None if withheld is None else _withheld(withheld, data, known, climatology)
+    rank = max(rank, latent)
     config = {
-        "fields": told,
         "latent": int(latent),
         "season": climatology,
         "step": data.step,
@@ -108,4 +127,72 @@ def fit(
         "seed": seed,
         "told": f"fitted to {many} times",
     }
-    return Eof(known.state, known.tables, found.patterns, found.rest, config)
+    if kind == "eof":
+        found = learn(known, data.times, rank, seed)
+        config["fields"] = _fields(data, known, found.lengths)
+        config["latent"] = min(latent, len(found.patterns))
+        return Eof(known.state, known.tables, found.patterns, found.rest, config)
+    return _dcvae(
+        data, known, held, config, rank, _schedule(steps, seed, checkpoint, device), progress
+    )
+
+
+def _fields(data: Read, known: Climate, lengths: Sequence[float]) -> list[dict[str, Any]]:
+    return [
+        {**each, "power": power, "length": length}
+        for each, power, length in zip(data.fields, known.power, lengths, strict=True)
+    ]
+
+
+def _dcvae(
+    data: Read,
+    known: Climate,
+    held: np.ndarray | None,
+    config: dict[str, Any],
+    rank: int,
+    schedule: Any,
+    progress: bool | None,
+) -> Eof:
+    """The convolutional model, stopped by withheld samples."""
+    from xocean_ml.assimilation.dcvae import Dcvae
+    from xocean_ml.assimilation.fit_dcvae import teach
+    from xocean_ml.training import withheld_blocks
+
+    train = known.anomaly
+    if held is None:
+        many = int(data.times.max()) + 1
+        split = withheld_blocks(many, WITHHELD, max(1, many // 12), schedule.seed)
+        train, held = train[split.train[data.times]], train[split.withheld[data.times]]
+    found = teach(known, train, held, config["latent"], rank, schedule, progress)
+    whole = {
+        **config,
+        "fields": _fields(data, known, found.lengths),
+        "sizes": {part: dict(each) for part, each in found.sizes.items()},
+    }
+    return Dcvae(
+        known.state,
+        known.tables,
+        found.patterns,
+        found.rest,
+        whole,
+        weights=found.weights,
+        prior=found.prior,
+    )
+
+
+def _withheld(given: xr.Dataset, data: Read, known: Climate, climatology: str | None) -> np.ndarray:
+    """Normalised anomalies of other fields, by the climatology of those to train on."""
+    other = read(given, {each["key"]: each["name"] for each in data.fields})
+    if other.values.shape[1:] != data.values.shape[1:]:
+        raise GridError("withheld: its grid is not that of the fields to train on")
+    when = other.month if climatology == "day" else month_of(other.month)
+    return anomalies(known.tables, known.state.pack(other.values).astype(np.float64), when)
+
+
+def _schedule(steps: int | None, seed: int, checkpoint: Any, device: str | None) -> Any:
+    from xocean_ml.assimilation.fit_dcvae import SCHEDULE
+
+    steps = SCHEDULE.steps if steps is None else steps
+    if not isinstance(steps, Integral) or isinstance(steps, bool) or steps < 1:
+        raise ValueError(f"steps={steps!r}: a whole number of at least 1 is needed")
+    return replace(SCHEDULE, steps=int(steps), seed=seed, checkpoint=checkpoint, device=device)

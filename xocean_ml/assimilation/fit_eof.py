@@ -14,7 +14,7 @@ import numpy as np
 from xocean_ml.assimilation.climate import Climate
 from xocean_ml.kernels.nearby import EARTH_RADIUS_KM
 
-__all__ = ["Patterns", "correlation_length", "learn"]
+__all__ = ["Patterns", "correlation_length", "eofs", "learn", "met", "smooth"]
 
 FOLDS = 6
 SMOOTH = 11
@@ -22,6 +22,14 @@ SMOOTH = 11
 
 PAIRED = 600
 """Cells of which all pairs tell a correlation length."""
+
+EXACT = 3000
+"""Samples up to which all EOFs are found; of more, the leading ones by a random sketch."""
+
+SPARE = 50
+"""Further columns of the sketch."""
+
+POWERS = 3
 
 BINS = np.arange(0.0, 2000.0, 50.0)
 LENGTHS = np.geomspace(50.0, 1500.0, 60)
@@ -63,8 +71,8 @@ def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
         ratio, left = _withheld(filled, known.weight, withheld, rank)
         ratios.append(ratio)
         remains.append(left)
-    patterns = _patterns(filled, known.weight, rank)[0]
-    ratio = _smooth(np.mean([_resized(each, len(patterns)) for each in ratios], axis=0))
+    patterns = eofs(filled, known.weight, rank)[0]
+    ratio = smooth(np.mean([_resized(each, len(patterns)) for each in ratios], axis=0))
     seen = np.isfinite(known.anomaly[np.concatenate([np.flatnonzero(each) for each in folds])])
     left = np.where(seen, np.concatenate(remains), np.nan)
     count = np.maximum(seen.sum(axis=0), 1)
@@ -85,15 +93,27 @@ def _folds(times: np.ndarray) -> list[np.ndarray]:
     return [number == each for each in range(FOLDS)]
 
 
-def _patterns(anomaly: np.ndarray, weight: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+def eofs(anomaly: np.ndarray, weight: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
     """Patterns of coefficients of unit variance, and these variances' shares (eigenvalues)."""
-    root = np.sqrt(weight).astype(np.float32)
-    scaled = anomaly * root
-    gram = (scaled @ scaled.T).astype(np.float64) / len(scaled)
+    scaled = anomaly * np.sqrt(weight).astype(np.float32)
+    # rows of coefficients span what is looked for: all of them, or, of very many, the leading ones
+    basis = None if len(scaled) <= EXACT else _leading(scaled, rank + SPARE)
+    small = scaled if basis is None else basis.T @ scaled
+    gram = (small @ small.T).astype(np.float64) / len(scaled)
     values, vectors = np.linalg.eigh(gram)
     keep = np.flatnonzero(values > 1e-9 * values[-1])[::-1][:rank]
-    patterns = (vectors[:, keep].T @ anomaly) / np.sqrt(len(anomaly))
-    return patterns, values[keep]
+    chosen = vectors[:, keep].astype(np.float32)
+    coefficients = chosen if basis is None else basis @ chosen
+    return (coefficients.T @ anomaly) / np.sqrt(len(anomaly)), values[keep]
+
+
+def _leading(scaled: np.ndarray, count: int) -> np.ndarray:
+    """Orthonormal columns that span the leading left singular vectors (Halko et al. 2011)."""
+    sketch = np.random.default_rng(0).standard_normal((scaled.shape[1], count), np.float32)
+    basis = np.linalg.qr(scaled @ sketch)[0]
+    for _ in range(POWERS):
+        basis = np.linalg.qr(scaled @ (scaled.T @ basis))[0]
+    return np.asarray(basis)
 
 
 def _withheld(
@@ -102,11 +122,24 @@ def _withheld(
     """Variances of coefficients in a block, in units of the others', and what is left there."""
     others = anomaly[~block]
     mean = others.mean(axis=0)
-    patterns, values = _patterns(others - mean, weight, rank)
-    inside = anomaly[block] - mean
-    # patterns are orthogonal in the weighted product, with squares `values`
-    coefficients = (inside * weight.astype(np.float32)) @ patterns.T / values
-    return (coefficients**2).mean(axis=0), inside - coefficients @ patterns
+    patterns, values = eofs(others - mean, weight, rank)
+    return met(anomaly[block] - mean, patterns, values, weight)
+
+
+def met(
+    anomaly: np.ndarray, patterns: np.ndarray, values: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """How much of each pattern is met in other samples, and what no pattern holds of them.
+
+    Parameters
+    ----------
+    anomaly : array, (samples, n)
+    patterns, values
+        As `eofs` gives them: orthogonal in the weighted product, with squares `values`.
+    weight : array, (n,)
+    """
+    coefficients = (anomaly * weight.astype(np.float32)) @ patterns.T / values
+    return (coefficients**2).mean(axis=0), anomaly - coefficients @ patterns
 
 
 def _resized(ratio: np.ndarray, count: int) -> np.ndarray:
@@ -115,7 +148,7 @@ def _resized(ratio: np.ndarray, count: int) -> np.ndarray:
     return np.interp(at, np.arange(len(ratio)), ratio)
 
 
-def _smooth(ratio: np.ndarray) -> np.ndarray:
+def smooth(ratio: np.ndarray) -> np.ndarray:
     """The mean over neighbouring patterns, fewer at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(ratio)])
     at = np.arange(len(ratio))

@@ -1,0 +1,301 @@
+"""Trains the convolutional model, and measures on withheld times what it knows and what it leaves.
+
+The linear path stays what the EOFs of the training times are; encoder and decoder begin as it and
+learn what they can add, by the evidence lower bound, until withheld times tell that they learn no
+more. Errors of the reconstruction go together over large areas: their squares count as so many
+independent ones as their spectrum has (Bretherton et al. 1999), not as there are cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from xocean_ml.assimilation.climate import Climate
+from xocean_ml.assimilation.fit_eof import correlation_length, eofs, met, smooth
+from xocean_ml.assimilation.state import State
+from xocean_ml.networks.vae import Decoder, Encoder
+from xocean_ml.training import Schedule, fit, generator, seeded
+
+__all__ = ["Learned", "Vae", "sizes_of", "teach"]
+
+SCHEDULE = Schedule(
+    steps=2000,
+    rate=1e-3,
+    warmup=100,
+    batch=32,
+    ema=0.995,
+    check_every=100,
+    patience=8,
+    optimizer="adam",
+)
+
+WARMUP = 0.3
+"""Share of the steps over which the divergence from the prior gains its weight."""
+
+CELLS = 3000
+"""Cells of the finest level of the networks, at most; what is finer is interpolated."""
+
+SMALLEST = 4
+"""Cells of the shorter side of the coarsest level, at least."""
+
+WIDTHS = (16, 32, 48, 64)
+"""Channels of the levels, finest first."""
+
+SKEWED = 0.05
+"""Weight of skewed fields in the choice of the latent's linear path: the decoder makes them of
+the others, which a line cannot."""
+
+
+def sizes_of(shape: tuple[int, int]) -> dict[str, dict[str, Any]]:
+    """Sizes of decoder and encoder for a grid."""
+    halved = 0
+    while shape[0] * shape[1] / 4**halved > CELLS:
+        halved += 1
+    side, levels = min(shape) / 2**halved, 1
+    while side / 2 ** (levels + 1) >= SMALLEST and levels < len(WIDTHS) - 1:
+        levels += 1
+    widths = list(WIDTHS[: levels + 1])
+    down = [WIDTHS[0]] * halved + list(WIDTHS[1 : levels + 1])
+    return {
+        "decoder": {"channels": widths[::-1], "halved": halved},
+        "encoder": {"channels": down},
+    }
+
+
+class Vae(torch.nn.Module):
+    """Encoder and decoder, each beside its linear path.
+
+    Parameters
+    ----------
+    state : State
+    patterns : array, (latent, n)
+        Of coefficients of unit variance, orthogonal in the product with `weight`.
+    weight : array, (n,)
+    sizes : mapping
+        As `sizes_of` gives them.
+    """
+
+    def __init__(
+        self, state: State, patterns: np.ndarray, weight: np.ndarray, sizes: Mapping[str, Any]
+    ) -> None:
+        super().__init__()
+        latent, fields = len(patterns), len(state.known)
+        self.decoder = Decoder(latent, fields, state.shape, state.wraps, **sizes["decoder"])
+        self.encoder = Encoder(latent, fields, state.shape, state.wraps, **sizes["encoder"])
+        squares = (patterns**2 * weight).sum(axis=1)
+        back = (patterns * weight / squares[:, None]).T
+        known = torch.from_numpy(state.known)
+        for name, each in (("patterns", patterns), ("back", back)):
+            self.register_buffer(name, torch.from_numpy(each.astype(np.float32)), persistent=False)
+        self.register_buffer("known", known, persistent=False)
+
+    def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Means and logarithms of variances of the latent, of anomalies with gaps."""
+        there = torch.isfinite(x)
+        filled = torch.where(there, x, 0.0)
+        mean, log_variance = self.encoder(self._grid(filled), self._grid(there.to(x.dtype)))
+        return mean + filled @ self.tensor("back"), log_variance
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        """Anomalies, (samples, n)."""
+        return z @ self.tensor("patterns") + self.decoder(z)[:, self.tensor("known")]
+
+    def _grid(self, x: torch.Tensor) -> torch.Tensor:
+        known = self.tensor("known")
+        made = torch.zeros((len(x), *known.shape), dtype=x.dtype, device=x.device)
+        made[:, known] = x
+        return made
+
+    def tensor(self, name: str) -> torch.Tensor:
+        """What does not change in training."""
+        made = getattr(self, name)
+        assert isinstance(made, torch.Tensor)
+        return made
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What the convolutional model consists of.
+
+    Parameters
+    ----------
+    patterns : array of float32, (K, n)
+        The latent's, then those that it cannot represent.
+    rest : array of float32, (n,)
+    lengths : tuple of float
+    weights : mapping of str to array
+        Of the networks.
+    prior : array, (latent + 1, latent)
+        Mean and precision.
+    sizes : mapping
+        Of the networks.
+    """
+
+    patterns: np.ndarray
+    rest: np.ndarray
+    lengths: tuple[float, ...]
+    weights: Mapping[str, np.ndarray]
+    prior: np.ndarray
+    sizes: Mapping[str, Any]
+
+
+def teach(
+    known: Climate,
+    train: np.ndarray,
+    withheld: np.ndarray,
+    latent: int,
+    rank: int,
+    schedule: Schedule,
+    progress: bool | None = None,
+) -> Learned:
+    """Train on some samples, measure on others.
+
+    Parameters
+    ----------
+    known : Climate
+        Grid and weights.
+    train, withheld : array of float32, (samples, n)
+        Normalised anomalies, NaN where missing.
+    latent, rank : int
+    schedule : Schedule
+    progress : bool, optional
+    """
+    filled = np.nan_to_num(train)
+    patterns = eofs(filled, _latent_weight(known), latent)[0]
+    sizes = sizes_of(known.state.shape)
+    with seeded(schedule.seed):
+        network = Vae(known.state, patterns, _latent_weight(known), sizes)
+    spectrum = eofs(filled, known.weight, rank)[1]
+    codes = filled @ network.tensor("back").numpy()
+    loss = _Loss(known, filled - codes @ patterns, spectrum[latent:], latent)
+    held = torch.from_numpy(withheld)
+
+    def batch(step: int) -> Any:
+        chosen = generator(schedule.seed, 0, step).integers(len(train), size=schedule.batch)
+        share = min(1.0, (step + 1) / (WARMUP * schedule.steps))
+        return train[chosen], np.array([share], np.float32)
+
+    fitted = fit(
+        network,
+        batch,
+        lambda each, given: loss.bound(each, *given),
+        schedule=schedule,
+        validate=lambda each: loss.score(each, held),
+        progress=progress,
+    )
+    return _measured(known, fitted.network, patterns, train, withheld, rank, sizes, schedule.seed)
+
+
+def _latent_weight(known: Climate) -> np.ndarray:
+    """Weights by which the linear path is chosen."""
+    weight = known.weight.copy()
+    if len(set(known.power)) > 1:
+        for part, power in zip(known.state.parts, known.power, strict=True):
+            if power > 1:
+                weight[part] *= SKEWED
+    return weight
+
+
+class _Loss:
+    """Less the evidence lower bound, per number of the latent."""
+
+    def __init__(
+        self,
+        known: Climate,
+        left: np.ndarray,
+        beyond: np.ndarray,
+        latent: int,
+    ) -> None:
+        precision = np.empty(known.state.size)
+        # as many independent errors as the spectrum of what the latent leaves has
+        count = beyond.sum() ** 2 / (beyond**2).sum() if beyond.size else 1.0
+        for part in known.state.parts:
+            weight = known.weight[part]
+            variance = ((left[:, part] ** 2).mean(axis=0) * weight).sum()
+            precision[part] = count / len(known.state.parts) * weight / max(variance, 1e-6)
+        self.precision = torch.from_numpy(precision.astype(np.float32))
+        self.latent = latent
+
+    def bound(self, network: Vae, x: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """Of samples (samples, n), with a share (1,) of the divergence from the prior."""
+        mean, log_variance = network.encode(x)
+        z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        there = torch.isfinite(x)
+        error = torch.where(there, x - network.decode(z), 0.0)
+        fit_ = 0.5 * (error**2 * self.precision.to(x.device)).sum(dim=1)
+        away = 0.5 * (mean**2 + torch.exp(log_variance) - 1 - log_variance).sum(dim=1)
+        return ((fit_ + share * away) / self.latent).mean()
+
+    def score(self, network: Vae, held: torch.Tensor) -> float:
+        """The bound of withheld samples."""
+        return float(
+            np.mean([float(self.bound(network, x, torch.ones(1))) for x in held.split(64)])
+        )
+
+
+def _measured(
+    known: Climate,
+    network: Vae,
+    patterns: np.ndarray,
+    train: np.ndarray,
+    withheld: np.ndarray,
+    rank: int,
+    sizes: Mapping[str, Any],
+    seed: int,
+) -> Learned:
+    """Prior, patterns of what is not represented, and what is left, of a trained network."""
+    network = network.to("cpu").eval()
+    mean, variance, left = _run(network, withheld)
+    beyond, values = eofs(
+        np.nan_to_num(_run(network, train)[2]), known.weight, rank - len(patterns)
+    )
+    ratio, remains = met(np.nan_to_num(left), beyond, values, known.weight)
+    there = np.isfinite(withheld)
+    remains = np.where(there, remains, np.nan)
+    rest = np.sqrt(np.nan_to_num(np.nansum(remains**2, axis=0) / np.maximum(there.sum(axis=0), 1)))
+    lengths = tuple(
+        correlation_length(known.state.points[p], remains[:, p] / np.maximum(rest[p], 1e-6), seed)
+        for p in known.state.parts
+    )
+    every = np.concatenate([patterns, beyond * np.sqrt(smooth(ratio))[:, None]])
+    weights = {
+        f"{part}.{name}": each.detach().numpy()
+        for part in ("decoder", "encoder")
+        for name, each in getattr(network, part).state_dict().items()
+    }
+    return Learned(
+        every.astype(np.float32),
+        rest.astype(np.float32),
+        lengths,
+        weights,
+        _prior(mean, variance),
+        sizes,
+    )
+
+
+def _run(network: Vae, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Means, variances and what is left of samples."""
+    means, variances, left = [], [], []
+    with torch.inference_mode():
+        for x in torch.from_numpy(samples).split(64):
+            mean, log_variance = network.encode(x)
+            means.append(mean.numpy())
+            variances.append(torch.exp(log_variance).numpy())
+            left.append((x - network.decode(mean)).numpy())
+    return np.concatenate(means), np.concatenate(variances), np.concatenate(left)
+
+
+def _prior(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Mean and precision of the latent: the aggregate posterior is no standard normal."""
+    centre = mean.mean(axis=0)
+    covariance = np.cov(mean.T, ddof=0).reshape(mean.shape[1], mean.shape[1])
+    # fewer samples than numbers cannot tell correlations: towards the diagonal
+    share = min(1.0, mean.shape[1] / len(mean))
+    covariance = (1 - share) * covariance + share * np.diag(np.diag(covariance))
+    covariance += np.diag(variance.mean(axis=0))
+    return np.concatenate([centre[None], np.linalg.inv(covariance)]).astype(np.float64)
