@@ -117,8 +117,6 @@ class Analysis:
         Normalised.
     variance : array, (n,)
         Of its error.
-    left : array, (n,)
-        Variance of what is left, after it was analysed too if it was.
     chi_square : array, (times,)
         Of the innovations over what is expected of them, about 1.
     misfit : array, (times,)
@@ -131,7 +129,6 @@ class Analysis:
     posterior: Posterior
     anomaly: np.ndarray
     variance: np.ndarray
-    left: np.ndarray
     chi_square: np.ndarray
     misfit: np.ndarray
     iterations: int = 1
@@ -206,7 +203,6 @@ def told(
         posterior=found,
         anomaly=anomaly,
         variance=found.variance(patterns) + rest,
-        left=rest,
         chi_square=np.zeros(times),
         misfit=misfit,
     )
