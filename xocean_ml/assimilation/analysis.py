@@ -16,7 +16,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from xocean_ml.assimilation.rows import Rows
 from xocean_ml.assimilation.state import State
-from xocean_ml.assimilation.tables import CUBE, Moment, Tables
+from xocean_ml.assimilation.tables import CUBE, Moment, Tables, root
 from xocean_ml.kernels.gaussian import Posterior, posterior
 from xocean_ml.kernels.nearby import EARTH_RADIUS_KM, crowding, interpolate
 
@@ -93,15 +93,15 @@ class Given:
     def of(
         cls, rows: Rows, values: np.ndarray, error: np.ndarray, now: Moment, tables: Tables
     ) -> Given:
-        """Observations with errors in the units of the fields.
+        """Observations and errors in the units of the fields.
 
         The root of what is skewed has the error ``e / (3 c^2)`` about a root c: about the
         climatology's, so that errors do not depend on what is seen.
         """
         mean, scale = rows.of(now.mean), rows.of(now.scale)
-        cube = tables.power[rows.cell[:, 0]] == CUBE
-        slope = np.where(cube, 1 / (3 * (mean**2 + scale**2)), 1.0)
-        return cls(rows, values, error * slope, now)
+        power = tables.power[rows.cell[:, 0]]
+        slope = np.where(power == CUBE, 1 / (3 * (mean**2 + scale**2)), 1.0)
+        return cls(rows, root(values, power), error * slope, now)
 
 
 @dataclass(frozen=True, eq=False)

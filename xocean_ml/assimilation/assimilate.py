@@ -9,6 +9,7 @@ import xarray as xr
 
 from xocean_ml import metadata, units
 from xocean_ml.assimilation.prepare import prepare
+from xocean_ml.units.strings import linear
 
 if TYPE_CHECKING:
     from xocean_ml.plan import Plan
@@ -115,13 +116,16 @@ def assimilate(
         anomalies=anomalies,
         covariance=covariance,
         seed=seed,
-        options=options,
+        **options,
     )
     changed = ready.run()
     out = metadata.finish(
         ready.source, changed, line=ready.history(), coordinates=ready.place.coordinates
     )
-    return units.requantify(out, units.with_spreads(ready.quantities, changed))
+    quantities = units.with_spreads(ready.quantities, changed)
+    if anomalies:
+        quantities |= {n: linear(unit) for n, unit in quantities.items() if n in changed}
+    return units.requantify(out, quantities)
 
 
 def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:

@@ -29,11 +29,14 @@ class Assimilator(Model, Protocol):
         Size of the latent.
     linear : bool
         Whether times that are seen alike have the same errors, and may be analysed together.
+    options : tuple of str
+        What `analyse` takes beside.
     config : mapping
         ``fields``, ``grid``, ``season``, ``step``: see `xocean_ml.assimilation.eof.Eof`.
     """
 
     linear: ClassVar[bool]
+    options: ClassVar[tuple[str, ...]]
 
     @property
     def state(self) -> State: ...

@@ -14,7 +14,6 @@ from xocean_ml.assimilation.analysis import Given
 from xocean_ml.assimilation.assimilator import Assimilator
 from xocean_ml.assimilation.checks import in_range
 from xocean_ml.assimilation.rows import Rows, joined
-from xocean_ml.assimilation.tables import root
 from xocean_ml.chunked import Place
 from xocean_ml.device import to_like, to_numpy
 
@@ -56,7 +55,8 @@ class Gridded:
         target = self.cells[used]
         made = np.empty((len(stored), count))
         for number, each in enumerate(stored[:, used]):
-            there = np.isfinite(each)
+            # what is infinite stays so, to be told of
+            there = ~np.isnan(each)
             sums = np.bincount(target[there], each[there], minlength=count)
             with np.errstate(invalid="ignore"):
                 made[number] = sums / np.bincount(target[there], minlength=count)
@@ -181,6 +181,7 @@ class _Samples:
         self.rows: list[Rows] = []
         self.values: list[np.ndarray] = []
         self.errors: list[np.ndarray] = []
+        self.there: list[np.ndarray] = []
         for number, (gridded, window) in enumerate(zip(job.gridded, windows, strict=False)):
             stored = to_numpy(window).astype(np.float64).reshape(len(sample), -1)
             values = gridded.observed(stored) * gridded.factor + gridded.offset
@@ -189,46 +190,51 @@ class _Samples:
             if number in job.errors:
                 raw = to_numpy(windows[count + job.errors.index(number)]).astype(np.float64)
                 error = gridded.observed(raw.reshape(len(sample), -1)) * abs(gridded.factor)
-                _positive(error, gridded.name)
+                _positive(error[np.isfinite(values)], gridded.name)
             else:
                 error = np.full((1, len(gridded.rows)), gridded.error)
             self.errors.append(np.broadcast_to(error, values.shape))
-        for points in job.points:
-            # those of the block's times, in columns of their own
-            mine = np.flatnonzero((points.time >= sample[0]) & (points.time <= sample[-1]))
-            here = points.time[mine] == sample[:, None]
-            self.rows.append(points.rows.some(mine))
-            self.values.append(np.where(here, points.values[mine], np.nan))
-            self.errors.append(np.broadcast_to(points.error[mine], here.shape))
+            self.there.append(~np.isnan(values) & np.isfinite(error))
+        self.points = [_between(each, sample[0], sample[-1]) for each in job.points]
 
     def alike(self, model: Assimilator) -> Iterator[tuple[np.ndarray, Given]]:
         """Samples that see the same places with the same errors in the same month."""
-        rows, tables = joined(self.rows), model.tables
-        values = np.concatenate(self.values, axis=1)
-        errors = np.concatenate(self.errors, axis=1)
-        in_range(values, rows, self.sample, self.job, model)
-        there = np.isfinite(values) & np.isfinite(errors)
+        found = []
+        for pick in self._picks(model.linear):
+            time = self.sample[pick]
+            rows, values, error = self._seen(pick, time[0])
+            found.append((pick, time, rows, values, error, float(self.job.season[time[0]])))
+        in_range([(time, rows, values, at) for _, time, rows, values, _, at in found], model)
+        for pick, _, rows, values, error, at in found:
+            yield pick, Given.of(rows, values, error, model.tables.at(at), model.tables)
+
+    def _picks(self, linear: bool) -> list[np.ndarray]:
+        """Which samples are seen alike; each alone for a model that is not linear."""
         groups: dict[tuple[Any, ...], list[int]] = {}
         for number, time in enumerate(self.sample):
-            keep = there[number]
-            key: tuple[Any, ...] = (
-                float(self.job.season[time]),
-                keep.tobytes(),
-                errors[number, keep].tobytes(),
-            )
-            if not model.linear:
-                key = (*key, number)
-            groups.setdefault(key, []).append(number)
-        power = tables.power[rows.cell[:, 0]]
-        for (season, *_), numbers in groups.items():
-            keep = there[numbers[0]]
-            seen = root(values[numbers][:, keep], power[keep])
-            yield (
-                np.array(numbers),
-                Given.of(
-                    rows.some(keep), seen, errors[numbers[0], keep], tables.at(season), tables
-                ),
-            )
+            key: tuple[Any, ...] = (float(self.job.season[time]),)
+            for there, errors in zip(self.there, self.errors, strict=True):
+                keep = there[number]
+                key = (*key, keep.tobytes(), errors[number, keep].tobytes())
+            if any((each.time == time).any() for each in self.points):
+                key = (*key, time)
+            groups.setdefault(key if linear else (number,), []).append(number)
+        return [np.array(each) for each in groups.values()]
+
+    def _seen(self, pick: np.ndarray, time: int) -> tuple[Rows, np.ndarray, np.ndarray]:
+        """What the samples of a group see: (samples, m) values, and their errors."""
+        rows, values, errors = [], [], []
+        for number, every in enumerate(self.rows):
+            keep = self.there[number][pick[0]]
+            rows.append(every.some(keep))
+            values.append(self.values[number][pick][:, keep])
+            errors.append(self.errors[number][pick[0], keep])
+        for points in self.points:
+            mine = points.time == time
+            rows.append(points.rows.some(mine))
+            values.append(np.broadcast_to(points.values[mine], (len(pick), int(mine.sum()))))
+            errors.append(points.error[mine])
+        return joined(rows), np.concatenate(values, axis=1), np.concatenate(errors)
 
 
 class _Result:
@@ -307,6 +313,14 @@ class _Result:
         if job.covariance:
             made.append(self.covariance.reshape(*leading, *self.covariance.shape[1:]))
         return tuple(each if like is None else to_like(each, like) for each in made)
+
+
+def _between(points: Points, first: int, last: int) -> Points:
+    """The observations of a block's times."""
+    mine = (points.time >= first) & (points.time <= last)
+    return Points(
+        points.rows.some(mine), points.values[mine], points.error[mine], points.time[mine]
+    )
 
 
 def _positive(error: np.ndarray, name: str) -> None:

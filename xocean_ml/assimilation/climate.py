@@ -11,6 +11,7 @@ import numpy as np
 from xocean_ml.assimilation.reading import Read, month_of
 from xocean_ml.assimilation.state import State
 from xocean_ml.assimilation.tables import CUBE, Tables, climatology, raised
+from xocean_ml.errors import ValuesError
 
 __all__ = ["SEASONS", "Climate", "anomalies", "climate"]
 
@@ -18,6 +19,9 @@ SEASONS = ("month", "day", None)
 
 SKEWED = ("precipitation", "precipitation_amount")
 """Fields that are positive and skewed by nature."""
+
+ROUNDING = 0.01
+"""Standard deviations by which rain may be negative."""
 
 SHARE = 0.5
 """Of the times at which a cell must be there to be known."""
@@ -71,9 +75,12 @@ def climate(data: Read, season: str | None) -> Climate:
         [np.full(p.stop - p.start, k) for p, k in zip(state.parts, power, strict=True)]
     )
     # as a file holds them, so that a model does the same when it is read again
-    tables = Tables(mean.astype(np.float32), scale.astype(np.float32), each_power)
+    mean, scale = (each.astype(np.float32).astype(np.float64) for each in (mean, scale))
+    tables = Tables(mean, scale, each_power)
     when = data.month if season == "day" else month_of(data.month)
     anomaly = anomalies(tables, values, when)
+    if not np.nan_to_num(anomaly).any():
+        raise ValuesError("nothing varies from one time to another: there is nothing to learn")
     return Climate(state, tables, anomaly, _weight(state, tables), power)
 
 
@@ -88,8 +95,10 @@ def anomalies(tables: Tables, values: np.ndarray, season: np.ndarray) -> np.ndar
 
 def _power(field: Mapping[str, Any], values: np.ndarray) -> int:
     """Whether a field is positive and skewed; anomalies of one are not positive."""
-    skewed = field["key"] in SKEWED and field["role"] == "state" and np.nanmin(values) >= 0
-    return CUBE if skewed else 1
+    if field["key"] not in SKEWED or field["role"] != "state":
+        return 1
+    # packed or regridded rain is a little below zero where there is none
+    return CUBE if np.nanmin(values) >= -ROUNDING * np.nanstd(values) else 1
 
 
 def _weight(state: State, tables: Tables) -> np.ndarray:

@@ -55,6 +55,7 @@ class Dcvae(Eof):
 
     kind: ClassVar[str] = "dcvae"
     linear: ClassVar[bool] = False
+    options: ClassVar[tuple[str, ...]] = ("solver", "steps")
 
     @cached_property
     def known(self) -> Background:

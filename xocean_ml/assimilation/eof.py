@@ -60,6 +60,7 @@ class Eof:
 
     kind: ClassVar[str] = "eof"
     linear: ClassVar[bool] = True
+    options: ClassVar[tuple[str, ...]] = ()
 
     @property
     def latent(self) -> int:
@@ -130,8 +131,8 @@ class Eof:
         """Grid, climatology and patterns."""
         return {
             **self.state.tensors(),
-            "mean": self.tables.mean,
-            "scale": self.tables.scale,
+            "mean": self.tables.mean.astype(np.float32),
+            "scale": self.tables.scale.astype(np.float32),
             "patterns": self.patterns,
             "rest": self.rest,
         }

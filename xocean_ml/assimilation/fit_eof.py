@@ -90,7 +90,8 @@ def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
 def _folds(times: np.ndarray) -> list[np.ndarray]:
     """Which samples each block withholds."""
     number = times * FOLDS // (times.max() + 1)
-    return [number == each for each in range(FOLDS)]
+    # of few times some are empty
+    return [number == each for each in np.unique(number)]
 
 
 def eofs(anomaly: np.ndarray, weight: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xocean_ml import metadata, units
+from xocean_ml import metadata
 from xocean_ml.assimilation.assimilator import Assimilator
 from xocean_ml.assimilation.sources import OnGrid, OnPoints
 from xocean_ml.spec import Role
+from xocean_ml.units import Conversion
 
 __all__ = ["Field", "Place", "place_of"]
 
@@ -77,8 +78,9 @@ def place_of(
         dims, coordinates, flips, roll = _of_model(model)
     else:
         dims, coordinates, flips, roll = _of_input(model, like)
-    every: list[OnGrid | OnPoints] = [*points, *gridded]
-    observed = {each.found.key: each for each in every}
+    # of several that observe a field the first gives its name and units
+    every: list[OnGrid | OnPoints] = [*gridded, *points]
+    observed = {each.found.key: each for each in reversed(every)}
     fields = tuple(
         _field(told, observed.get(told["key"]), (time, *dims), anomalies)
         for told in model.config["fields"]
@@ -124,22 +126,21 @@ def _field(
     anomalies: bool,
 ) -> Field:
     attrs, name, dtype, own = dict(told["attrs"]), told["name"], told["dtype"], told["units"]
+    change = Conversion()
     if observed is not None:
         own, name = observed.found.units or "1", observed.found.variable
+        change = observed.found.conversion(told["units"])
     if isinstance(observed, OnGrid):
         array = observed.array
         attrs = dict(array.attrs)
         dtype = array.dtype.newbyteorder("=").str if array.dtype.kind == "f" else "<f8"
     role: Role = "difference" if anomalies else told["role"]
-    change = units.conversion(own, told["units"], told["role"])
-    if observed is not None:
-        change = observed.found.conversion(told["units"])
     described = metadata.describe(attrs, role=role, units=own)
     if anomalies:
         standard = described.pop("standard_name", None)
         described["long_name"] = f"anomaly of {(standard or name).replace('_', ' ')}"
     spread = metadata.describe({}, role="spread", units=own)
     spread["long_name"] = f"standard error of {name}, as the model says"
-    if isinstance(observed, OnGrid):
+    if isinstance(observed, OnGrid) and {*order} <= {*observed.order}:
         order = observed.order
     return Field(name, dtype, float(change.factor), float(change.offset), described, spread, order)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from xocean_ml import fields as cf
 from xocean_ml import metadata, units
 from xocean_ml.assimilation.assimilate import assimilate
 from xocean_ml.assimilation.prepare import chosen_model
-from xocean_ml.errors import FieldNotFound
+from xocean_ml.errors import FieldNotFound, GridError
 from xocean_ml.fields.search import row_of
 
 __all__ = ["perturb"]
@@ -73,25 +74,26 @@ def perturb(
             f"{', '.join(sorted(missing))} is to be changed and not observed: give its present "
             "state too, from an analysis, say"
         )
-    arguments = {"fields": fields, **arguments}
+    # differences from the climatology are small numbers, that lose no digits
+    arguments = {"fields": fields, **arguments, "anomalies": True}
     before = assimilate(ds, given, also=also, **arguments)
     after = assimilate(changed[0][0], given, also=[each for each, _ in changed[1:]], **arguments)
+    before, quantities = units.dequantify(before)
+    after, _ = units.dequantify(after)
     made = {}
     for name in before.data_vars:
         if f"{name}_spread" not in before.data_vars:
             continue
-        one, other = (units.dequantify(each)[0] for each in (before, after))
-        response = other[name] - one[name]
-        told = str(one[name].attrs.get("units", ""))
-        attrs = metadata.describe(one[name].attrs, role="difference", units=told)
-        standard = attrs.pop("standard_name", None)
-        attrs["long_name"] = f"change of {(standard or str(name)).replace('_', ' ')}"
-        made[str(name)] = response.assign_attrs(attrs)
-        made[f"{name}_spread"] = other[f"{name}_spread"]
+        response = (after[name] - before[name]).astype(before[name].dtype)
+        attrs = dict(before[name].attrs)
+        attrs["long_name"] = attrs["long_name"].replace("anomaly", "change", 1)
+        made[str(name)] = response.drop_attrs(deep=False).assign_attrs(attrs)
+        made[f"{name}_spread"] = after[f"{name}_spread"].astype(before[f"{name}_spread"].dtype)
     coordinates = xr.Dataset(coords=before.coords)
     told = ", ".join(f"{key}: {_short(value)}" for key, value in change.items())
     line = metadata.history_line("perturb", model=origin or chosen.spec.name, change=f"{{{told}}}")
-    return metadata.finish(before[[]], made, line=line, coordinates=coordinates)
+    out = metadata.finish(before[[]], made, line=line, coordinates=coordinates)
+    return units.requantify(out, quantities)
 
 
 def _changed(
@@ -111,10 +113,23 @@ def _changed(
         except FieldNotFound:
             continue
         array = plain[found.variable]
-        added = array + _in_units(value, found.units or "1")
-        ds = ds.assign({found.variable: added.transpose(*array.dims).assign_attrs(array.attrs)})
+        added = _plus(array.astype(np.float64), _in_units(value, found.units or "1"))
+        ds = ds.assign({found.variable: added.drop_attrs(deep=False).assign_attrs(array.attrs)})
         done.append(key)
     return ds, done
+
+
+def _plus(array: xr.DataArray, value: Any) -> xr.DataArray:
+    """A field and what is added to it, which must lie where it does."""
+    if not isinstance(value, xr.DataArray):
+        return array + value
+    try:
+        value = xr.align(value, array, join="exact")[0]
+    except ValueError as wrong:
+        raise GridError(f"the change of {array.name} does not lie where it does: {wrong}") from None
+    if extra := {*value.dims} - {*array.dims}:
+        raise GridError(f"the change of {array.name} has {extra}, which it has not itself")
+    return (array + value).transpose(*array.dims)
 
 
 def _in_units(value: Any, own: str) -> Any:
@@ -122,7 +137,7 @@ def _in_units(value: Any, own: str) -> Any:
         told = units.units_of(value)
         plain = units.dequantify(value.to_dataset(name="change"))[0]["change"]
         factor = units.conversion(told, own, "difference").factor if told else 1.0
-        return plain.drop_attrs() * factor
+        return plain.drop_attrs(deep=False) * factor
     if hasattr(value, "magnitude"):
         return (
             value.magnitude

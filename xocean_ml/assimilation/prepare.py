@@ -18,9 +18,9 @@ from xocean_ml.assimilation.blocks import Job, Points, run
 from xocean_ml.assimilation.output import Place, place_of
 from xocean_ml.assimilation.reading import month_of, seasons
 from xocean_ml.assimilation.sources import OnGrid, OnPoints, errors_by_key, found_in
-from xocean_ml.assimilation.when import check_step, keys, of_keys
+from xocean_ml.assimilation.when import check_step, dates, keys, of_keys
 from xocean_ml.chunked import Input, Output
-from xocean_ml.errors import FieldNotFound, GridError, warn
+from xocean_ml.errors import FieldNotFound, GridError, ValuesError, warn
 
 __all__ = ["Ready", "chosen_model", "prepare"]
 
@@ -201,7 +201,7 @@ class Ready:
         order: tuple[str, ...],
     ) -> xr.DataArray:
         kept = {**coords, **{str(k): c.variable for k, c in self.place.coordinates.coords.items()}}
-        if "realization" in dims:
+        if self.job.members:
             told = {"standard_name": "realization", "units": "1", "axis": "E"}
             kept["realization"] = xr.Variable("realization", np.arange(self.job.members), told)
         kept = {name: each for name, each in kept.items() if set(each.dims) <= set(dims)}
@@ -224,13 +224,14 @@ def prepare(
     anomalies: bool = False,
     covariance: bool = False,
     seed: int = 0,
-    options: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> Ready:
     """Decide everything about a call."""
     datasets = _datasets(ds, also)
     if not isinstance(members, (int, np.integer)) or isinstance(members, bool) or members < 0:
         raise ValueError(f"members={members!r}: a whole number, 0 for none, is needed")
     chosen, origin = chosen_model(model)
+    _check_options(chosen, options)
     plain = [units.dequantify(each) for each in datasets]
     given = [
         found_in(each, chosen, fields, errors)
@@ -249,6 +250,11 @@ def prepare(
     step = float(chosen.config["step"])
     gridded, time = _timed(gridded, points, step)
     leading = _leading(gridded, time)
+    if members and "realization" in leading:
+        raise GridError(
+            "members: the dimension realization is there already. Rename it: "
+            "ds.rename(realization='given')"
+        )
     numbers = keys(time, step)
     used = [_points(each, numbers, step) for each in points]
     place = place_of(chosen, gridded, points, str(time.name), anomalies)
@@ -271,7 +277,7 @@ def prepare(
         factors=tuple(each.factor for each in place.fields),
         offsets=tuple(each.offset for each in place.fields),
         dtypes=tuple(each.dtype for each in place.fields),
-        options=dict(options or {}),
+        options=options,
     )
     settings = {
         "members": members or None,
@@ -283,6 +289,9 @@ def prepare(
     if not any(each.array.dims for each in gridded if each.found.variable in source.variables):
         # points are not carried along: the result lies on a grid
         source = xr.Dataset(attrs=source.attrs)
+    # nor is what lies on another grid
+    other = {side.dim for each in gridded for side in each.sides} - {*place.dims}
+    source = source.drop_dims(other & {*map(str, source.dims)})
     return Ready(
         source, quantities, chosen, origin, gridded, points, time, leading, place, job, settings
     )
@@ -308,6 +317,15 @@ def chosen_model(model: Any) -> tuple[Assimilator, str | None]:
     if not isinstance(model, Assimilator):
         raise TypeError(f"model {model!r} cannot assimilate")
     return model, origin
+
+
+def _check_options(model: Assimilator, options: Mapping[str, Any]) -> None:
+    unknown = sorted(set(options) - set(model.options))
+    if unknown:
+        raise TypeError(
+            f"model {model.spec.name!r} does not take {', '.join(unknown)}; of its own it takes "
+            f"{', '.join(model.options) or 'nothing'}"
+        )
 
 
 def _with_errors(
@@ -357,6 +375,9 @@ def _timed(
     """Gridded fields at the times of the analysis, and these times."""
     if not gridded:
         every = np.concatenate([keys(each.time, step) for each in points])
+        if not every.size:
+            names = ", ".join(each.found.variable for each in points)
+            raise ValuesError(f"nothing is observed: every value of {names} is missing")
         numbers = np.arange(every.min(), every.max() + 1)
         attrs = {"standard_name": "time", "axis": "T"}
         return [], xr.DataArray(of_keys(numbers, step), dims="time", name="time", attrs=attrs)
@@ -368,20 +389,22 @@ def _timed(
             raise GridError(
                 f"{each.array.name} has no time: give it one, ds.expand_dims(time=[...])"
             )
-        own = each.array[dim]
-        check_step(own, grid.time_axis(each.array.to_dataset(name="field")).days, step)
+        own = dates(each.array, dim)
+        check_step(grid.time_axis(each.array.to_dataset(name="field")), step)
         if time is None:
             time = own
             made.append(each)
             continue
-        made.append(_at_times(each, str(dim), time, step))
+        same = own.dims == time.dims and np.array_equal(own.values, time.values)
+        made.append(each if same else _at_times(each, own, time, step))
     assert time is not None
     return made, time.drop_vars([name for name in time.coords if name != time.name])
 
 
-def _at_times(each: OnGrid, dim: str, time: xr.DataArray, step: float) -> OnGrid:
+def _at_times(each: OnGrid, dated: xr.DataArray, time: xr.DataArray, step: float) -> OnGrid:
     """A field at the times of the first: where it lacks one, it is not observed."""
-    own, wanted = keys(each.array[dim], step), keys(time, step)
+    dim = str(dated.dims[0])
+    own, wanted = keys(dated, step), keys(time, step)
     if len(np.unique(own)) < len(own):
         raise GridError(f"{each.array.name}: several of its times lie in one step of the model")
     number = {int(key): n for n, key in enumerate(own)}
@@ -389,11 +412,12 @@ def _at_times(each: OnGrid, dim: str, time: xr.DataArray, step: float) -> OnGrid
     if (index < 0).all():
         raise GridError(
             f"{each.array.name} has no time in common with the others: "
-            f"{each.array[dim].values[0]} to {each.array[dim].values[-1]}"
+            f"{dated.values[0]} to {dated.values[-1]}"
         )
 
     def moved(array: xr.DataArray) -> xr.DataArray:
-        taken = array.isel({dim: np.maximum(index, 0)}).drop_vars(dim, errors="ignore")
+        taken = array.isel({dim: np.maximum(index, 0)})
+        taken = taken.drop_vars([n for n, c in taken.coords.items() if dim in c.dims])
         there = xr.DataArray(index >= 0, dims=dim)
         taken = taken.where(there).rename({dim: str(time.dims[0])} if dim != time.dims[0] else {})
         return taken.transpose(str(time.dims[0]), ...)

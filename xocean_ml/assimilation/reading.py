@@ -11,8 +11,9 @@ import xarray as xr
 
 from xocean_ml import fields as cf
 from xocean_ml import grid, units
+from xocean_ml.assimilation.when import dates
 from xocean_ml.downscaling.target import sides_of
-from xocean_ml.errors import FieldNotFound, GridError, ValuesError, XOceanError
+from xocean_ml.errors import FieldNotFound, GridError, ValuesError
 from xocean_ml.fields.search import row_of
 
 __all__ = ["KNOWN", "Read", "month_of", "read", "seasons"]
@@ -115,7 +116,7 @@ def read(ds: xr.Dataset, fields: Any) -> Read:
         sides[1].centres,
         _layout(sides, plain, time),
         np.repeat(np.arange(many), rest),
-        np.repeat(seasons(plain[time]), rest),
+        np.repeat(seasons(dates(first, time)), rest),
         float(np.median(np.diff(axis.days))) if axis is not None else float("nan"),
     )
 
@@ -138,7 +139,7 @@ def _found(ds: xr.Dataset, fields: Any) -> list[cf.Found]:
     for key in KNOWN:
         try:
             found.append(cf.find(ds, key))
-        except XOceanError:
+        except FieldNotFound:
             continue
     if not found:
         raise FieldNotFound(

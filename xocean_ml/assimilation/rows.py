@@ -120,8 +120,10 @@ def bilinear(
     weight = np.where(cell >= 0, weight, 0.0)
     total = weight.sum(axis=1)
     seen = inside_y & inside_x & (total > 1e-6)
+    # in place of land the cell that counts most, with no weight: it is of the same field
+    most = np.take_along_axis(cell, weight.argmax(axis=1)[:, None], axis=1)
     made = Rows(
-        np.maximum(cell[seen], 0),
+        np.where(cell >= 0, cell, most)[seen],
         weight[seen] / total[seen, None],
         np.full(int(seen.sum()), field),
         places(latitude[seen], longitude[seen]),
@@ -141,8 +143,10 @@ def _turned(state: State, longitude: np.ndarray) -> np.ndarray:
 def _placed(centres: np.ndarray, at: np.ndarray, globe: bool) -> tuple[np.ndarray, np.ndarray]:
     """Places in cells, moved to the outer centres from the outer half cells, and which are in."""
     place = positions(at, centres)
-    inside = (place >= -0.5 - 1e-9) & (place <= len(centres) - 0.5 + 1e-9)
-    if globe:
-        # what lies between the last row of a globe and the pole is seen by that row
-        inside = np.abs(at) <= 90
-    return np.clip(place, 0, len(centres) - 1), inside
+    last = len(centres) - 1
+    # between the last row of a globe and the pole, less than a cell away, that row is seen
+    south = globe and 2 * centres[0] - centres[1] <= -90 + 1e-6
+    north = globe and 2 * centres[-1] - centres[-2] >= 90 - 1e-6
+    below = np.where(south, at >= -90, place >= -0.5 - 1e-9)
+    above = np.where(north, at <= 90, place <= last + 0.5 + 1e-9)
+    return np.clip(place, 0, last), below & above

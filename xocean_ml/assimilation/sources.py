@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -105,7 +105,7 @@ def found_in(
         change = found.conversion(told["units"])
         scale = float(change.factor), float(change.offset)
         given = error.get(told["key"])
-        if _is_gridded(ds, array):
+        if _is_gridded(array):
             made.append(_on_grid(ds, found, model.state, number, scale, given))
         else:
             made.append(_on_points(ds, found, model.state, number, scale, given))
@@ -117,7 +117,8 @@ def _mine(fields: Mapping[str, str] | None, ds: xr.Dataset) -> dict[str, str]:
     return {k: v for k, v in (fields or {}).items() if v in ds.variables}
 
 
-def _is_gridded(ds: xr.Dataset, array: xr.DataArray) -> bool:
+def _is_gridded(array: xr.DataArray) -> bool:
+    """Whether it lies on rows and columns; cells of a curved grid, or of one row, are points."""
     one = array.to_dataset(name=str(array.name))
     try:
         lat, lon = grid.latitude(one), grid.longitude(one)
@@ -126,6 +127,7 @@ def _is_gridded(ds: xr.Dataset, array: xr.DataArray) -> bool:
     return (
         lat.ndim == lon.ndim == 1
         and lat.dims != lon.dims
+        and min(lat.size, lon.size) > 1
         and {*lat.dims, *lon.dims} <= {*array.dims}
     )
 
@@ -249,15 +251,21 @@ def _on_points(
     given: Any,
 ) -> OnPoints:
     array, constant = _error_of(ds, found, given)
-    source = ds if array is None else ds.assign({"__error": array})
-    error: Any = "__error" if array is not None else constant or None
-    with_dims = _has_grid_dims(ds, found.variable)
-    make = observations.from_grid if with_dims else observations.table
-    table = make(source, found.variable, error=error)
+    name = f"error of {found.variable}"
+    source = ds if array is None else ds.assign({name: array})
+    error: Any = name if array is not None else constant or None
+    table = observations.from_grid(source, found.variable, error=error)
+    told = np.isfinite(table["error"].values)
+    if told.any():
+        # as on a grid: where there are errors, what has none is masked
+        table = table.isel(obs=np.flatnonzero(told))
     values = table["value"].values * scale[0] + scale[1]
     errors = np.nan_to_num(table["error"].values * abs(scale[0]))
-    if (errors < 0).any():
-        raise ValuesError(f"{found.variable}: standard errors are negative")
+    if told.any() and (errors <= 0).any():
+        raise ValuesError(
+            f"{found.variable}: {int((errors <= 0).sum())} standard errors are zero or negative. "
+            "Mask them, or leave errors out: what the model cannot represent is always counted"
+        )
     rows, seen = bilinear(
         state,
         number,
@@ -279,15 +287,6 @@ def _on_points(
     return OnPoints(found, rows, values[seen], errors[seen], time)
 
 
-def _has_grid_dims(ds: xr.Dataset, name: Hashable) -> bool:
-    """Whether it lies on a curvilinear grid, whose cells are taken as points."""
-    one = ds[[name]]
-    try:
-        return grid.latitude(one).ndim == 2
-    except GridError:
-        return False
-
-
 # ---- errors ----------------------------------------------------------------------------------
 
 
@@ -301,7 +300,7 @@ def _error_of(ds: xr.Dataset, found: cf.Found, given: Any) -> tuple[xr.DataArray
         if linked.divisor is not None:
             array = array / ds[linked.divisor]
         change = linked.conversion(found.units or "1")
-        return array * float(change.factor), 0.0
+        return _aligned(array * float(change.factor), ds[found.variable]), 0.0
     if isinstance(given, str):
         if given not in ds.variables:
             raise FieldNotFound(f"error: there is no variable {given!r}")
@@ -310,7 +309,7 @@ def _error_of(ds: xr.Dataset, found: cf.Found, given: Any) -> tuple[xr.DataArray
         told = units.units_of(given)
         plain = units.dequantify(given.to_dataset(name="error"))[0]["error"]
         factor = _factor(told, found, given.name) if told else 1.0
-        return plain * factor, 0.0
+        return _aligned(plain * factor, ds[found.variable]), 0.0
     magnitude, told = _number(given)
     factor = _factor(told, found, "error") if told else 1.0
     if not np.isfinite(magnitude) or magnitude <= 0:
@@ -319,6 +318,17 @@ def _error_of(ds: xr.Dataset, found: cf.Found, given: Any) -> tuple[xr.DataArray
             "exact: what the model cannot represent is always counted"
         )
     return None, magnitude * factor
+
+
+def _aligned(error: xr.DataArray, array: xr.DataArray) -> xr.DataArray:
+    """Standard errors, whose coordinates must be those of their field."""
+    try:
+        return xr.align(error, array, join="exact")[0]
+    except ValueError as wrong:
+        raise GridError(
+            f"{array.name}: its standard errors {dict(error.sizes)} do not lie where it does "
+            f"{dict(array.sizes)}: {wrong}. Give them there: error.reindex_like(ds[{array.name!r}])"
+        ) from None
 
 
 def _number(given: Any) -> tuple[float, str | None]:

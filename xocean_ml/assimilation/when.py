@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xocean_ml.errors import GridError
+from xocean_ml.grid import TimeAxis
 
-__all__ = ["check_step", "keys", "of_keys"]
+__all__ = ["check_step", "dates", "keys", "of_keys"]
 
 MONTH = (27.0, 32.0)
 """Days of a step that is a month."""
@@ -18,6 +20,12 @@ OTHER = 1.5
 """Times as long or short as the model's that a step may be."""
 
 EPOCH = np.datetime64("1900-01-01")
+
+
+def dates(array: xr.DataArray, dim: Hashable) -> xr.DataArray:
+    """Times along a dimension, whose coordinate may bear another name."""
+    along = [c for c in array.coords.values() if c.dims == (dim,) and c.dtype.kind in "MO"]
+    return along[0] if along and dim not in array.coords else array[dim]
 
 
 def keys(time: xr.DataArray, step: float) -> np.ndarray:
@@ -62,26 +70,32 @@ def of_keys(number: np.ndarray, step: float) -> np.ndarray:
     return np.asarray((EPOCH + days).astype("datetime64[ns]"))
 
 
-def check_step(time: xr.DataArray, days: np.ndarray, step: float) -> None:
+def check_step(axis: TimeAxis, step: float) -> None:
     """Refuse fields of another frequency than the model's.
+
+    Times further apart than the model's steps may be a choice of them (all Januaries), unless
+    their bounds say that they are longer.
 
     Parameters
     ----------
-    time : DataArray
-    days : array
-        Days since the first time.
+    axis : TimeAxis
     step : float
-        The model's.
+        Days of the model's step.
     """
-    if len(days) < 2 or not np.isfinite(step):
+    if not np.isfinite(step):
         return
-    own = float(np.median(np.diff(days)))
+    if axis.bounds is not None:
+        own = float(np.median(axis.step_days))
+    elif len(axis) > 1:
+        own = min(float(np.median(np.diff(axis.days))), step)
+    else:
+        return
     if step / OTHER <= own <= step * OTHER:
         return
     freq = "MS" if _monthly(step) else f"{step:.3g}D"
-    told = f"{time.name}: steps of {own:.3g} days, and the model was fitted to steps of {step:.3g}"
+    told = f"{axis.dim}: steps of {own:.3g} days, and the model was fitted to steps of {step:.3g}"
     if own < step:
-        raise GridError(f"{told}. Average them: ds.resample({time.name}={freq!r}).mean()")
+        raise GridError(f"{told}. Average them: ds.resample({axis.dim}={freq!r}).mean()")
     raise GridError(f"{told}. Fit a model to fields like these, or take finer ones")
 
 
