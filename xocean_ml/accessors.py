@@ -113,6 +113,18 @@ class Assimilator(_Accessor):
 
         return perturb(self._ds, model, change, **arguments)
 
+    def fit_impact(self, series: xr.DataArray, model: Any = None, **arguments: Any) -> Model:
+        """What a series does: `xocean_ml.assimilation.fit_impact.fit_impact`."""
+        from xocean_ml.assimilation.fit_impact import fit_impact
+
+        return fit_impact(self._ds, series, model, **arguments)
+
+    def impact(self, model: Any, latents: Any = None, **arguments: Any) -> xr.Dataset:
+        """Predict a series: `xocean_ml.assimilation.impact.impact`."""
+        from xocean_ml.assimilation.impact import impact
+
+        return impact(self._ds, model, latents, **arguments)
+
 
 class _ArrayAccessor:
     """The same for one DataArray: it is put into a Dataset, and taken out again."""

@@ -271,6 +271,7 @@ def _builder(name: str, where: str) -> Callable[[Spec, Tensors], Model]:
     from importlib.metadata import entry_points
 
     import xocean_ml.assimilation.dcvae
+    import xocean_ml.assimilation.impact
     import xocean_ml.downscaling.bicubic
     import xocean_ml.downscaling.learned
     import xocean_ml.smoothing  # noqa: F401  they register the built-in models

@@ -42,6 +42,8 @@ class Climate:
         units, each field adding up to 1.
     power : tuple of int
         Of each field.
+    month : array of int, (samples,), optional
+        0 for January; None where the climatology has no season.
     """
 
     state: State
@@ -49,6 +51,7 @@ class Climate:
     anomaly: np.ndarray
     weight: np.ndarray
     power: tuple[int, ...]
+    month: np.ndarray | None
 
 
 def climate(data: Read, season: str | None) -> Climate:
@@ -66,6 +69,8 @@ def climate(data: Read, season: str | None) -> Climate:
     state = State(data.latitude, data.longitude, bool(data.layout["wraps"]), known)
     values = state.pack(data.values).astype(np.float64)
     month = None if season is None else month_of(data.month)
+    if month is not None:
+        _check_years(month)
     power = tuple(
         _power(each, values[:, part]) for each, part in zip(data.fields, state.parts, strict=True)
     )
@@ -81,7 +86,7 @@ def climate(data: Read, season: str | None) -> Climate:
     anomaly = anomalies(tables, values, when)
     if not np.nan_to_num(anomaly).any():
         raise ValuesError("nothing varies from one time to another: there is nothing to learn")
-    return Climate(state, tables, anomaly, _weight(state, tables), power)
+    return Climate(state, tables, anomaly, _weight(state, tables), power, month)
 
 
 def anomalies(tables: Tables, values: np.ndarray, season: np.ndarray) -> np.ndarray:
@@ -91,6 +96,15 @@ def anomalies(tables: Tables, values: np.ndarray, season: np.ndarray) -> np.ndar
         some = season == each
         made[some] = tables.normal(values[some], tables.at(each))
     return made
+
+
+def _check_years(month: np.ndarray) -> None:
+    count = np.bincount(month)
+    if np.median(count[count > 0]) < 2:
+        raise ValuesError(
+            "most months are there once, and their climatology takes all that varies. Give two "
+            "years or more, or climatology=None"
+        )
 
 
 def _power(field: Mapping[str, Any], values: np.ndarray) -> int:

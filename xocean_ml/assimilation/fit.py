@@ -15,7 +15,7 @@ from xocean_ml.assimilation.climate import SEASONS, Climate, anomalies, climate
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.fit_eof import learn
 from xocean_ml.assimilation.reading import Read, month_of, read
-from xocean_ml.errors import GridError, warn
+from xocean_ml.errors import GridError
 
 __all__ = ["fit"]
 
@@ -131,8 +131,6 @@ def fit(
         found = learn(known, data.times, rank, seed)
         config["fields"] = _fields(data, known, found.lengths)
         config["latent"] = min(latent, len(found.patterns))
-        if config["latent"] < latent:
-            warn(f"latent={latent}: the fields vary in {config['latent']} patterns, all are taken")
         return Eof(known.state, known.tables, found.patterns, found.rest, config)
     return _dcvae(
         data, known, held, config, rank, _schedule(steps, seed, checkpoint, device), progress

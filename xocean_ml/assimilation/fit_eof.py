@@ -68,7 +68,8 @@ def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
     folds = _folds(times)
     ratios, remains = [], []
     for withheld in folds:
-        ratio, left = _withheld(filled, known.weight, withheld, rank)
+        away = filled - _means(filled, ~withheld, known.month)
+        ratio, left = _withheld(away, known.weight, withheld, rank)
         ratios.append(ratio)
         remains.append(left)
     patterns = eofs(filled, known.weight, rank)[0]
@@ -121,10 +122,21 @@ def _withheld(
     anomaly: np.ndarray, weight: np.ndarray, block: np.ndarray, rank: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Variances of coefficients in a block, in units of the others', and what is left there."""
-    others = anomaly[~block]
-    mean = others.mean(axis=0)
-    patterns, values = eofs(others - mean, weight, rank)
-    return met(anomaly[block] - mean, patterns, values, weight)
+    patterns, values = eofs(anomaly[~block], weight, rank)
+    return met(anomaly[block], patterns, values, weight)
+
+
+def _means(anomaly: np.ndarray, others: np.ndarray, month: np.ndarray | None) -> np.ndarray:
+    """The climatology of the samples that are not withheld, of each sample's month, (samples, n).
+
+    That of all samples holds the withheld ones too: Januaries add up to nothing, so that one that
+    is withheld would be known from the others.
+    """
+    means = np.repeat(anomaly[others].mean(axis=0)[None], len(anomaly), axis=0)
+    if month is not None:
+        for each in np.unique(month[others]):
+            means[month == each] = anomaly[others & (month == each)].mean(axis=0)
+    return means
 
 
 def met(
