@@ -39,6 +39,9 @@ FEATURES = 16
 
 CUDA_CELLS = 1 << 23
 
+SLACK = 1e-3
+"""Of what was seen in training, by which sizes may lie beyond it: rounding of coordinates."""
+
 
 def network_of(kind: str, fields: int, guides: int, **sizes: Any) -> Any:
     """A new network of a kind, by name, so that only what is used is imported."""
@@ -213,7 +216,7 @@ class Learned:
         return tuple(
             f"{name}: {_span(*facts[name])}, trained on {_span(low, high)}"
             for name, (low, high) in self.config["trained"].items()
-            if name in facts and not low <= facts[name][0] <= facts[name][1] <= high
+            if name in facts and not _within_range(facts[name], low, high)
         )
 
     def __repr__(self) -> str:
@@ -230,6 +233,11 @@ class Learned:
 
 for _kind in NETWORKS:
     persist.register(_kind)(Learned)
+
+
+def _within_range(facts: Sequence[float], low: float, high: float) -> bool:
+    """Whether facts lie in a range, to the rounding of coordinates."""
+    return low * (1 - SLACK) <= facts[0] <= facts[1] <= high * (1 + SLACK)
 
 
 def _span(low: float, high: float) -> str:
