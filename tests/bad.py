@@ -39,6 +39,7 @@ def bad(
     name: str,
     ds: Callable[[], xr.Dataset],
     error: type[Exception],
+    /,
     *says: str,
     late: bool = False,
     **options: Any,

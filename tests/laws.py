@@ -5,6 +5,7 @@ A new accessor joins by adding one `Case`; `tests/test_laws.py` then holds it to
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,11 +33,16 @@ class Case:
     options : dict
         Arguments of the call.
     model : callable, optional
-        Makes a model that can be saved, for the save/load law.
+        Makes a model that can be saved, for the save/load law; it is called with where `options`
+        name none.
     tolerance : float
         Relative: 1e-5 for networks, rounding for sums.
     refines : bool
         Whether the answer lies on another horizontal grid; then cells see their neighbours.
+    joint : bool
+        Whether all cells are seen together.
+    allowed : tuple of str
+        How CF findings begin that the answer has on purpose.
     """
 
     accessor: str
@@ -46,12 +52,19 @@ class Case:
     model: Callable[[], Any] | None = None
     tolerance: float = 1e-12
     refines: bool = False
+    joint: bool = False
+    allowed: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> Any:
+        """The model that is called with."""
+        named = self.options.get("model")
+        return self.model() if named is None and self.model is not None else named
 
     def __call__(self, ds: xr.Dataset, model: Any = None, **more: Any) -> xr.Dataset:
         options = dict(self.options) | more
-        first = options.pop("model", None) if model is None else model
         options.pop("model", None)
-        return getattr(ds, self.accessor)(first, **options)
+        return getattr(ds, self.accessor)(self.chosen if model is None else model, **options)
 
     def save_and_load(self, folder: Path) -> tuple[Any, Any]:
         """A model and the same model read back."""
@@ -117,6 +130,32 @@ def _other_grid() -> xr.DataArray:
     )
 
 
+def _surface() -> xr.Dataset:
+    ds = _state()
+    attrs = {**ds.analysis.attrs, "standard_name": "sea_surface_temperature"}
+    sst = ds.analysis.assign_attrs(attrs)
+    return ds.drop_vars(["increment", "spread", "analysis"]).assign(sst=sst)
+
+
+LATENT = ("§2.4 Dimensions: latent's spatio-temporal dimensions",)
+"""CF would have the latent's own dimension before time, where nobody looks for it."""
+
+
+@functools.cache
+def _eof() -> Any:
+    from xocean_ml.assimilation.fit import fit
+
+    return fit(_surface(), "eof", latent=4)
+
+
+def _whole(name: str, **options: Any) -> Any:
+    import pytest
+
+    options = {"error": 0.5} | options
+    case = Case("assimilate", _surface, "sst", options, _eof, 1e-9, joint=True, allowed=LATENT)
+    return pytest.param(case, id=f"assimilate-{name}")
+
+
 def _smooth(name: str, sample: Any = _double, variable: str = "increment", **options: Any) -> Any:
     import pytest
 
@@ -144,6 +183,8 @@ CASES = [
     _finer("factors", factor={"lat": 2.4, "lon": 4}),
     _finer("like", like=_other_grid()),
     _finer("conserve", factor=3, conserve=True),
+    _whole("residual"),
+    _whole("open", residual=False),
     _smooth("state-open", _state, "analysis", mode="state", conserve=None),
     _smooth("state-cell", _state, "analysis", mode="state"),
     _smooth("state-global", _state, "analysis", mode="state", conserve_over="global"),

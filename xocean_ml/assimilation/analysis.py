@@ -244,12 +244,14 @@ class Seen:
         design = scaled.weighted(known.patterns)
         rest = scaled.weighted(known.rest[None])[:, 0] / scale
         error = np.maximum(given.error, LEAST * scale)
+        left = (scale * rest) ** 2
         crowd = np.ones(len(rows))
         for number, length in enumerate(known.lengths):
             mine = rows.field == number
             if mine.any():
-                crowd[mine] = crowding(rows.point[mine], length)
-        variance = error**2 + (scale * rest) ** 2 * crowd
+                shared = left[mine] / (left[mine] + error[mine] ** 2)
+                crowd[mine] = crowding(rows.point[mine], length, shared)
+        variance = error**2 + left * crowd
         innovations = (given.values - rows.of(now.mean)).T
         return cls(scaled, design, innovations, variance, scale, rest)
 

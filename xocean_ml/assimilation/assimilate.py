@@ -29,6 +29,7 @@ def assimilate(
     anomalies: bool = False,
     covariance: bool = False,
     seed: int = 0,
+    device: str | None = None,
     **options: Any,
 ) -> xr.Dataset:
     """Recover the full state of the climate from what is observed of it.
@@ -49,6 +50,7 @@ def assimilate(
         Standard error of the observations in their units, or by field
         (``{"sea_surface_temperature": 0.3}``); a string names a variable. By default what is
         linked as ``standard_error``, else none: what the latent cannot represent always counts.
+        Where an array of errors has none, the observation is masked.
     members : int
         Draws from the posterior, along a new dimension ``realization``; 0 for the mean.
     residual : bool
@@ -59,6 +61,8 @@ def assimilate(
         Give the covariance of the latent's error.
     seed : int
         Key of the draws, with time and member.
+    device : str, optional
+        Of the network: ``"cpu"``, ``"cuda"``. None: where the data are, else CUDA if there is one.
     **options
         Of the model's solver.
 
@@ -116,6 +120,7 @@ def assimilate(
         anomalies=anomalies,
         covariance=covariance,
         seed=seed,
+        device=device,
         **options,
     )
     changed = ready.run()

@@ -50,6 +50,9 @@ class Assimilator(Model, Protocol):
     @property
     def latent(self) -> int: ...
 
+    def to(self, device: str) -> None:
+        """Place its network, if it has one."""
+
     def analyse(self, given: Given, *, residual: bool, **options: Any) -> Analysis:
         """What observations say of the state."""
 

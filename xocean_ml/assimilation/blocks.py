@@ -115,6 +115,8 @@ class Job:
         From the units of each field of the output to the model's.
     dtypes : tuple of str
         Of the fields of the output.
+    device : str
+        Of the model's network.
     options : mapping
         Of the solver.
     """
@@ -134,6 +136,7 @@ class Job:
     factors: tuple[float, ...]
     offsets: tuple[float, ...]
     dtypes: tuple[str, ...]
+    device: str
     options: dict[str, Any]
 
 
@@ -157,6 +160,7 @@ def run(place: Place, *windows: Any, model: Any, job: Job) -> tuple[Any, ...]:
         covariance if it is asked for.
     """
     model = persist.revive(model)
+    model.to(job.device)
     leading = tuple(each.stop - each.start for each in place.slices)
     times = np.arange(place.slices[0].start, place.slices[0].stop)
     sample = np.repeat(times, int(np.prod(leading[1:], dtype=int)))

@@ -107,7 +107,7 @@ def _decoded(
     shared = {
         "model": chunked.constant(persist.parcel(model, origin)),
         "season": chunked.constant(season),
-        "place": chunked.constant(place),
+        "lies": chunked.constant(place),
         "anomalies": anomalies,
     }
     inputs = [Input(data, (*along, chunked.whole(data.shape[-1])))]
@@ -135,7 +135,7 @@ def _decoded(
 
 
 def _task(
-    where: Any, latent: Any, *, model: Any, season: np.ndarray, place: Place, anomalies: bool
+    where: Any, latent: Any, *, model: Any, season: np.ndarray, lies: Place, anomalies: bool
 ) -> Any:
     """Fields of a block of latents."""
     model = persist.revive(model)
@@ -147,9 +147,9 @@ def _task(
             for each, when in zip(flat, times, strict=True)
         ]
     )
-    fields = model.state.unpack(made)[..., place.flips[0], place.flips[1]]
+    fields = model.state.unpack(made)[..., lies.flips[0], lies.flips[1]]
     fields = fields.reshape(*latent.shape[:-1], *fields.shape[-3:])
-    results = tuple(fields[..., n, :, :].astype(each.dtype) for n, each in enumerate(place.fields))
+    results = tuple(fields[..., n, :, :].astype(each.dtype) for n, each in enumerate(lies.fields))
     return results if len(results) > 1 else results[0]
 
 

@@ -92,6 +92,17 @@ class Dcvae(Eof):
         made.load_state_dict(mine)
         return made.eval().requires_grad_(False)
 
+    def to(self, device: str) -> None:
+        """Place the decoder."""
+        self.decoder.to(device)
+
+    def _placed(self, values: np.ndarray) -> Any:
+        """A tensor where the decoder is."""
+        import torch
+
+        device = next(self.decoder.parameters()).device
+        return torch.from_numpy(values.astype(np.float32)).to(device)
+
     # ---- decoding ----------------------------------------------------------------------------
 
     def decode(self, latent: np.ndarray) -> np.ndarray:
@@ -104,17 +115,17 @@ class Dcvae(Eof):
         import torch
 
         with torch.inference_mode():
-            made = self.decoder(torch.from_numpy(latent.astype(np.float32)))
-        return np.asarray(self.state.pack(made.numpy()), np.float64)
+            made = self.decoder(self._placed(latent))
+        return np.asarray(self.state.pack(made.cpu().numpy()), np.float64)
 
     def _linearized(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the network adds, (n,), and what each number of the latent changes, (latent, n)."""
         import torch
 
         with torch.inference_mode():
-            made, tangents = self.decoder.linearized(torch.from_numpy(latent.astype(np.float32)))
+            made, tangents = self.decoder.linearized(self._placed(latent))
         return tuple(  # type: ignore[return-value]
-            np.asarray(self.state.pack(each.numpy()), np.float64) for each in (made, tangents)
+            np.asarray(self.state.pack(each.cpu().numpy()), np.float64) for each in (made, tangents)
         )
 
     def draw(self, random: np.random.Generator) -> np.ndarray:
@@ -201,10 +212,10 @@ class Dcvae(Eof):
             for corner in range(rows.cell.shape[1]):
                 np.add.at(spread, rows.cell[:, corner], rows.weight[:, corner] * weights)
             field = np.nan_to_num(state.unpack((spread * scale)[None]))
-            latent = torch.from_numpy(z[None].astype(np.float32)).requires_grad_(True)
-            product = (self.decoder(latent) * torch.from_numpy(field.astype(np.float32))).sum()
+            latent = self._placed(z[None]).requires_grad_(True)
+            product = (self.decoder(latent) * self._placed(field)).sum()
             (gradient,) = torch.autograd.grad(product, latent)
-            return np.asarray(gradient[0].numpy(), np.float64)
+            return np.asarray(gradient[0].cpu().numpy(), np.float64)
 
         return pull
 

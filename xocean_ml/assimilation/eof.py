@@ -86,6 +86,9 @@ class Eof:
             self.state, self.tables, patterns, mean, None, self.rest.astype(np.float64), lengths
         )
 
+    def to(self, device: str) -> None:
+        """It has no network."""
+
     def analyse(self, given: Given, *, residual: bool, **options: Any) -> Analysis:
         """What observations say of the state: exact."""
         return analyse(self.known, given, residual=residual)

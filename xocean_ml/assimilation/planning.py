@@ -73,5 +73,5 @@ def _result(ready: Ready) -> dict[str, Any]:
         if ready.is_lazy
         else "in memory",
         "memory": f"about {readable(values + patterns)} a task",
-        "device": "cpu",
+        "device": ready.job.device,
     }

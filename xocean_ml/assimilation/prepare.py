@@ -20,7 +20,9 @@ from xocean_ml.assimilation.reading import month_of, seasons
 from xocean_ml.assimilation.sources import OnGrid, OnPoints, errors_by_key, found_in
 from xocean_ml.assimilation.when import check_step, dates, keys, of_keys
 from xocean_ml.chunked import Input, Output
+from xocean_ml.device import choose
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, warn
+from xocean_ml.fields.search import row_of
 
 __all__ = ["Ready", "chosen_model", "prepare"]
 
@@ -202,7 +204,7 @@ class Ready:
     ) -> xr.DataArray:
         kept = {**coords, **{str(k): c.variable for k, c in self.place.coordinates.coords.items()}}
         if self.job.members:
-            told = {"standard_name": "realization", "units": "1", "axis": "E"}
+            told = {"standard_name": "realization", "units": "1"}
             kept["realization"] = xr.Variable("realization", np.arange(self.job.members), told)
         kept = {name: each for name, each in kept.items() if set(each.dims) <= set(dims)}
         made = xr.DataArray(data, kept, dims, attrs=attrs)
@@ -224,6 +226,7 @@ def prepare(
     anomalies: bool = False,
     covariance: bool = False,
     seed: int = 0,
+    device: str | None = None,
     **options: Any,
 ) -> Ready:
     """Decide everything about a call."""
@@ -278,6 +281,7 @@ def prepare(
         offsets=tuple(each.offset for each in place.fields),
         dtypes=tuple(each.dtype for each in place.fields),
         options=options,
+        device=choose(device, gridded[0].array.data if gridded else np.empty(0)),
     )
     settings = {
         "members": members or None,
@@ -288,7 +292,7 @@ def prepare(
     source, quantities = plain[0]
     if not any(each.array.dims for each in gridded if each.found.variable in source.variables):
         # points are not carried along: the result lies on a grid
-        source = xr.Dataset(attrs=source.attrs)
+        source = xr.Dataset(attrs={k: v for k, v in source.attrs.items() if k != "featureType"})
     # nor is what lies on another grid
     other = {side.dim for each in gridded for side in each.sides} - {*place.dims}
     source = source.drop_dims(other & {*map(str, source.dims)})
@@ -335,15 +339,18 @@ def _with_errors(
     error: Any,
 ) -> list[tuple[xr.Dataset, dict[str, Any]]]:
     """Each Dataset with the errors by key."""
-    if fields is not None:
-        there = {str(name) for ds, _ in plain for name in ds.variables}
-        for key, name in fields.items():
-            if name not in there:
-                raise FieldNotFound(
-                    f"{key}: fields= names the variable {name!r}, which no Dataset has; there are "
-                    f"{sorted(there)}"
-                )
     every = [each["key"] for each in model.config["fields"]]
+    there = {str(name) for ds, _ in plain for name in ds.variables}
+    for key, name in (fields or {}).items():
+        if row_of(key).key not in every:
+            raise FieldNotFound(
+                f"fields=: {key} is no field of the model; it has {', '.join(every)}"
+            )
+        if name not in there:
+            raise FieldNotFound(
+                f"{key}: fields= names the variable {name!r}, which no Dataset has; there are "
+                f"{sorted(there)}"
+            )
     if error is None or isinstance(error, Mapping):
         by_key = errors_by_key(error, every, ())
     else:
@@ -390,7 +397,10 @@ def _timed(
                 f"{each.array.name} has no time: give it one, ds.expand_dims(time=[...])"
             )
         own = dates(each.array, dim)
-        check_step(grid.time_axis(each.array.to_dataset(name="field")), step)
+        alone = each.array.to_dataset(name="field")
+        if each.bounds is not None:
+            alone[each.bounds.name] = each.bounds
+        check_step(grid.time_axis(alone), step)
         if time is None:
             time = own
             made.append(each)

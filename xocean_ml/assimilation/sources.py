@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -46,6 +46,8 @@ class OnGrid:
         ``"own"``, ``"mean"`` or ``"linear"``.
     order : tuple of str
         Dimensions of the variable as it was given.
+    bounds : DataArray or None
+        Of its times.
     """
 
     found: cf.Found
@@ -55,6 +57,7 @@ class OnGrid:
     sides: tuple[Side, Side]
     how: str
     order: tuple[str, ...]
+    bounds: xr.DataArray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +159,8 @@ def _on_grid(
     ordered = _ordered(array, sides)
     error, constant = _error_of(ds, found, given)
     if error is not None:
+        if extra := {*error.dims} - {*array.dims}:
+            raise GridError(f"{array.name}: its standard errors have {extra}, which it has not")
         error = _ordered(error.broadcast_like(array), sides).transpose(*ordered.dims)
     gridded = Gridded(
         str(array.name),
@@ -165,7 +170,16 @@ def _on_grid(
         scale[1],
         None if error is not None else constant * abs(scale[0]),
     )
-    return OnGrid(found, ordered, error, gridded, sides, how, tuple(map(str, array.dims)))
+    order, bounds = tuple(map(str, array.dims)), _time_bounds(ds, array)
+    return OnGrid(found, ordered, error, gridded, sides, how, order, bounds)
+
+
+def _time_bounds(ds: xr.Dataset, array: xr.DataArray) -> xr.DataArray | None:
+    time = array.coords.get(grid.axes(array).get("T"))
+    if time is None:
+        return None
+    name = time.attrs.get("bounds") or time.encoding.get("bounds")
+    return ds[name] if name in ds.variables else None
 
 
 def _ordered(array: xr.DataArray, sides: tuple[Side, Side]) -> xr.DataArray:
@@ -321,14 +335,22 @@ def _error_of(ds: xr.Dataset, found: cf.Found, given: Any) -> tuple[xr.DataArray
 
 
 def _aligned(error: xr.DataArray, array: xr.DataArray) -> xr.DataArray:
-    """Standard errors, whose coordinates must be those of their field."""
-    try:
-        return xr.align(error, array, join="exact")[0]
-    except ValueError as wrong:
+    """Standard errors at the labels of their field, in whatever order they have them."""
+
+    def lies(dim: Hashable) -> bool:
+        if dim in array.indexes and dim in error.indexes:
+            return bool(array.indexes[dim].isin(error.indexes[dim]).all())
+        return array.sizes.get(dim, error.sizes[dim]) == error.sizes[dim]
+
+    lost = [dim for dim in error.dims if not lies(dim)]
+    if lost:
         raise GridError(
-            f"{array.name}: its standard errors {dict(error.sizes)} do not lie where it does "
-            f"{dict(array.sizes)}: {wrong}. Give them there: error.reindex_like(ds[{array.name!r}])"
-        ) from None
+            f"{array.name}: its standard errors do not lie where it does along "
+            f"{', '.join(map(str, lost))}. Give them there: error.reindex_like(ds[{array.name!r}])"
+        )
+    # without units: those of the field by now
+    along = {d: array.indexes[d] for d in error.indexes if d in array.indexes}
+    return error.reindex(along).drop_attrs(deep=False)
 
 
 def _number(given: Any) -> tuple[float, str | None]:

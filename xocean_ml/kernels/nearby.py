@@ -22,6 +22,9 @@ EARTH_RADIUS_KM = 6371.0
 CUT = 3.0
 """Correlation lengths beyond which an observation says nothing: 1 % of correlation."""
 
+LEAST_SHARED = 2.0**-10
+"""Share of an error below which it makes no difference how little it is."""
+
 COUNTED = 1.5
 """Correlation lengths within which neighbours are counted."""
 
@@ -39,7 +42,7 @@ def places(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=-1)
 
 
-def crowding(points: np.ndarray, length: float) -> np.ndarray:
+def crowding(points: np.ndarray, length: float, shared: np.ndarray | None = None) -> np.ndarray:
     """How many times an error of this correlation length is seen: the sum of its correlations.
 
     Errors that neighbours share do not average out: for what varies slowly, observations with
@@ -51,6 +54,10 @@ def crowding(points: np.ndarray, length: float) -> np.ndarray:
         On the unit sphere.
     length : float
         Correlation length, km.
+    shared : array, (m,), optional
+        Share of the variance of each one's error that it has in common with its neighbours; 1 by
+        default. Those that have little of it, having large errors of their own, tell of nothing
+        that the others do not, and so count little for them; to a factor of two.
 
     Returns
     -------
@@ -64,10 +71,17 @@ def crowding(points: np.ndarray, length: float) -> np.ndarray:
     array([1., 1.])
     """
     radius = COUNTED * length / EARTH_RADIUS_KM
-    count = cKDTree(points).query_ball_point(points, radius, return_length=True)
+    share = np.ones(len(points)) if shared is None else np.clip(shared, LEAST_SHARED, 1)
+    level, count = np.rint(np.log2(share)), np.zeros(len(points))
+    # a tree counts, and does not add up: so one for each power of two
+    for each in np.unique(level):
+        mine = level == each
+        share[mine] = share[mine].mean()
+        near = cKDTree(points[mine]).query_ball_point(points, radius, return_length=True)
+        count += share[mine][0] * near
     # of the plane's whole sum: over the disk that is counted it is 1 - exp(-1.5^2 / 2) of it
     mean = 2 / COUNTED**2
-    return np.asarray(1 + (count - 1) * mean)
+    return np.asarray(1 + (count / share - 1) * mean)
 
 
 def interpolate(
