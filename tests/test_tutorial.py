@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -110,20 +111,65 @@ def test_the_packaged_values_are_rounded_to_less_than_a_thousandth(name: str) ->
     assert 1e-3 * whole[whole != tutorial.FILL].std() > 0.5
 
 
-def test_it_is_small() -> None:
-    assert (Path(tutorial.__file__).parent / "data" / "surface.npz").stat().st_size < 4e6
+@pytest.mark.parametrize(("name", "bytes_"), [("surface", 4e6), ("climate", 3e6)])
+def test_it_is_small(name: str, bytes_: float) -> None:
+    assert (Path(tutorial.__file__).parent / "data" / f"{name}.npz").stat().st_size < bytes_
 
 
-def test_unknown_names_are_told_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="no tutorial Dataset 'deep': choose from surface"):
-        tutorial.open_dataset("deep")
+@pytest.mark.parametrize("ask", [tutorial.open_dataset, tutorial.make])
+def test_unknown_names_are_told_the_known_ones(ask: Callable[[str], object]) -> None:
+    match = "no tutorial Dataset 'deep': choose from surface, climate"
+    with pytest.raises(ValueError, match=match):
+        ask("deep")
 
 
-def test_it_opens_without_extras() -> None:
+@pytest.mark.parametrize(("name", "times"), [("surface", 12), ("climate", 240)])
+def test_it_opens_without_extras(name: str, times: int) -> None:
     extras = ("netCDF4", "h5netcdf", "scipy", "zarr", "jax", "pyqg_jax", "matplotlib")
     code = (
         f"import sys; sys.modules |= dict.fromkeys({extras}); import xocean_ml as xo; "
-        "print(xo.tutorial.open_dataset('surface').sizes['time'])"
+        f"print(xo.tutorial.open_dataset({name!r}).sizes['time'])"
     )
     command = [sys.executable, "-c", code]
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "12\n"
+    assert (
+        subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"{times}\n"
+    )
+
+
+# ---- the climate ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def planet() -> xr.Dataset:
+    return xo.tutorial.open_dataset("climate")
+
+
+def test_the_climate_opens_whole(planet: xr.Dataset) -> None:
+    assert list(planet.data_vars) == ["sst", "slp", "t2m", "precipitation"]
+    assert dict(planet.sizes) == {"time": 240, "latitude": 32, "longitude": 64, "bnds": 2}
+    assert {each.dtype for each in planet.data_vars.values()} == {np.dtype("float32")}
+    assert planet.attrs["family"] == "tutorial"
+    assert float(planet.precipitation.min()) > 0
+    for name, each in planet.data_vars.items():
+        assert bool(each.isnull().any()) == (name == "sst")
+
+
+def test_the_climate_is_the_simulated_one_made_anew_without_extras(
+    planet: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyqg_jax", None)
+    made = tutorial._read(tutorial.make("climate", tmp_path))
+    xr.testing.assert_allclose(made, planet, rtol=1e-3)
+    exact = xo.simulate.climate("tutorial", years=20)
+    for name, each in planet.data_vars.items():
+        anomaly = exact[name].groupby("time.month") - exact[name].groupby("time.month").mean()
+        error = float(np.abs(each - exact[name]).max())
+        assert error < 0.6 * float(exact[name].max() - exact[name].min()) / 8190
+        assert error < 0.02 * float(anomaly.std()), name
+
+
+def test_the_written_climate_follows_the_conventions(planet: xr.Dataset, tmp_path: Path) -> None:
+    assert findings_of(planet, tmp_path / "climate.nc") == set()
+    with xr.open_dataset(tmp_path / "climate.nc") as back:
+        xr.testing.assert_identical(back.load(), planet)
+        assert "coordinates" not in back.slp.encoding  # only the air's temperature is at 2 m

@@ -6,7 +6,8 @@ integers, coordinates are as they were, and a header in JSON tells dimensions, a
 and offset. `open_dataset` makes a Dataset of that again, which writes to NetCDF as the simulated
 one would.
 
-``python -m xocean_ml.tutorial`` makes them anew; that needs the extra ``simulate`` and minutes.
+``python -m xocean_ml.tutorial`` makes them anew. The surface needs the extra ``simulate`` and
+minutes.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["make", "open_dataset"]
 
-NAMES = ("surface",)
+NAMES = ("surface", "climate")
 LEFT_OUT = ("u_geostrophic", "v_geostrophic")
 """What a user computes from ssh and mdt."""
+STEPS = {"surface": 65534, "climate": 8190}
+"""Of a variable's range: what anomalies need, and no more than the package should weigh."""
 HEADER = "header.json"
 FILL = -32768
 """The integer that stands for NaN; values take all others."""
@@ -39,6 +42,8 @@ def open_dataset(name: str) -> xr.Dataset:
         ``"surface"``: two months of a simulated surface ocean, 144 by 144 cells of a box of 800 km
         with a coast, every 5 days: world 0 of the family ``"tutorial"`` of
         `xocean_ml.simulate.surface`.
+        ``"climate"``: 20 years of a simulated planet, monthly means on 32 by 64 cells of the globe:
+        world 0 of the family ``"tutorial"`` of `xocean_ml.simulate.climate`.
 
     Returns
     -------
@@ -48,6 +53,9 @@ def open_dataset(name: str) -> xr.Dataset:
         time), ``sst`` (degC), ``sss`` (1e-3), ``u``, ``v`` (m s-1, total current), ``wind_u``,
         ``wind_v`` (m s-1, over land too); NaN on land. Values are rounded to 1/65534 of a
         variable's range.
+        ``"climate"`` has dimensions (time: 240, latitude: 32, longitude: 64) and the variables
+        ``sst`` (degC, NaN on land), ``slp`` (Pa), ``t2m`` (K), ``precipitation`` (kg m-2 s-1),
+        rounded to 1/8190 of their range: what rains less than 0.01 mm/day is rounded too.
 
     Raises
     ------
@@ -62,17 +70,18 @@ def open_dataset(name: str) -> xr.Dataset:
     >>> ds.sst.attrs["units"]
     'degC'
     """
-    if name not in NAMES:
-        raise ValueError(f"no tutorial Dataset {name!r}: choose from {', '.join(NAMES)}")
+    _check(name)
     with as_file(files("xocean_ml") / "data" / f"{name}.npz") as path:
         return _read(path)
 
 
-def make(folder: Path | None = None) -> Path:
-    """Simulate the packaged Dataset anew; needs pyqg-jax and about two minutes.
+def make(name: str, folder: Path | None = None) -> Path:
+    """Simulate a packaged Dataset anew; ``"surface"`` needs pyqg-jax and about two minutes.
 
     Parameters
     ----------
+    name : str
+        As for `open_dataset`.
     folder : Path, optional
         Where to write; the package's own by default.
 
@@ -80,21 +89,41 @@ def make(folder: Path | None = None) -> Path:
     -------
     Path
         Of the file.
-    """
-    from xocean_ml.simulate import surface
 
-    ds = surface("tutorial", seed=0, size=144, states=12, every=5)
-    ds = ds.drop_vars(LEFT_OUT)
-    ds.attrs["history"] += "; rounded to 16 bits by xocean_ml.tutorial"
+    Raises
+    ------
+    ValueError
+        No Dataset of that name.
+    """
+    _check(name)
+    ds = {"surface": _surface, "climate": _climate}[name]()
+    ds.attrs["history"] += "; rounded by xocean_ml.tutorial"
     folder = Path(__file__).parent / "data" if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "surface.npz"
-    _write(ds, path)
+    path = folder / f"{name}.npz"
+    _write(ds, path, STEPS[name])
     return path
 
 
-def _write(ds: xr.Dataset, path: Path) -> None:
-    """Pack a Dataset into an archive."""
+def _check(name: str) -> None:
+    if name not in NAMES:
+        raise ValueError(f"no tutorial Dataset {name!r}: choose from {', '.join(NAMES)}")
+
+
+def _surface() -> xr.Dataset:
+    from xocean_ml.simulate import surface
+
+    return surface("tutorial", seed=0, size=144, states=12, every=5).drop_vars(LEFT_OUT)
+
+
+def _climate() -> xr.Dataset:
+    from xocean_ml.simulate import climate
+
+    return climate("tutorial", seed=0, years=20)
+
+
+def _write(ds: xr.Dataset, path: Path, steps: int = 65534) -> None:
+    """Pack a Dataset into an archive, each variable in so many steps from its least to its most."""
     import numpy as np
 
     header: dict[str, Any] = {"attrs": ds.attrs, "variables": {}}
@@ -103,7 +132,9 @@ def _write(ds: xr.Dataset, path: Path) -> None:
         name = str(key)
         about: dict[str, Any] = {"dims": variable.dims, "attrs": variable.attrs}
         if name in ds.data_vars:
-            arrays[name], about["scale"], about["offset"] = _packed(variable.values)
+            arrays[name], about["scale"], about["offset"] = _packed(variable.values, steps)
+            if "coordinates" in variable.encoding:
+                about["coordinates"] = variable.encoding["coordinates"]
         elif np.issubdtype(variable.dtype, np.datetime64):
             arrays[name] = variable.values.astype("datetime64[ns]")
         else:
@@ -114,16 +145,16 @@ def _write(ds: xr.Dataset, path: Path) -> None:
     np.savez_compressed(path, **arrays)
 
 
-def _packed(values: np.ndarray) -> tuple[np.ndarray, float, float]:
+def _packed(values: np.ndarray, steps: int) -> tuple[np.ndarray, float, float]:
     """Integers, and the scale and offset that make values of them again."""
     import numpy as np
 
     known = np.isfinite(values)
     low, high = float(values[known].min()), float(values[known].max())
-    scale = (high - low) / (2 * 32767) or 1.0
+    scale = (high - low) / steps or 1.0
     offset = (low + high) / 2
-    steps = np.rint((np.where(known, values, offset).astype(float) - offset) / scale)
-    return np.where(known, steps, FILL).astype(np.int16), scale, offset
+    whole = np.rint((np.where(known, values, offset).astype(float) - offset) / scale)
+    return np.where(known, whole, FILL).astype(np.int16), scale, offset
 
 
 def _read(path: Path) -> xr.Dataset:
@@ -149,11 +180,14 @@ def _variable(values: np.ndarray, about: dict[str, Any]) -> xr.Variable:
         exact = np.where(values == FILL, np.nan, values * about["scale"] + about["offset"])
         values = exact.astype(np.float32)
         encoding = {"_FillValue": np.float32(np.nan)}
-    elif np.issubdtype(values.dtype, np.datetime64):
+        if "coordinates" in about:
+            encoding["coordinates"] = about["coordinates"]
+    elif np.issubdtype(values.dtype, np.datetime64) and values.ndim == 1:  # bounds follow it
         encoding |= {"units": f"days since {np.datetime_as_string(values[0], 'D')}"}
         encoding["dtype"] = "float64"
     return xr.Variable(about["dims"], values, about["attrs"], encoding)
 
 
 if __name__ == "__main__":
-    print(make())
+    for each in NAMES:
+        print(make(each))
