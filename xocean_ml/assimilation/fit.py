@@ -116,8 +116,6 @@ def fit(
             f"latent={latent}: {many} times, of which a sixth is withheld in turn, tell of "
             f"{max(most, 0)} numbers at most. Take a smaller latent, or more times"
         )
-    known = climate(data, climatology)
-    held = None if withheld is None else _withheld(withheld, data, known, climatology)
     rank = max(rank, latent)
     config = {
         "latent": int(latent),
@@ -128,13 +126,18 @@ def fit(
         "told": f"fitted to {many} times",
     }
     if kind == "eof":
-        found = learn(known, data.times, rank, seed)
-        config["fields"] = _fields(data, known, found.lengths)
-        config["latent"] = min(latent, len(found.patterns))
-        return Eof(known.state, known.tables, found.patterns, found.rest, config)
-    return _dcvae(
-        data, known, held, config, rank, _schedule(steps, seed, checkpoint, device), progress
-    )
+        return _eof(data, config, rank)
+    held = None if withheld is None else _alike(withheld, data)
+    return _dcvae(data, held, config, rank, _schedule(steps, seed, checkpoint, device), progress)
+
+
+def _eof(data: Read, config: dict[str, Any], rank: int) -> Eof:
+    """The linear model, which withholds blocks of times in turn."""
+    known = climate(data, config["season"])
+    found = learn(known, data.times, rank, config["seed"])
+    latent = min(config["latent"], len(found.patterns))
+    whole = {**config, "latent": latent, "fields": _fields(data, known, found.lengths)}
+    return Eof(known.state, known.tables, found.patterns, found.rest, whole)
 
 
 def _fields(data: Read, known: Climate, lengths: Sequence[float]) -> list[dict[str, Any]]:
@@ -146,8 +149,7 @@ def _fields(data: Read, known: Climate, lengths: Sequence[float]) -> list[dict[s
 
 def _dcvae(
     data: Read,
-    known: Climate,
-    held: np.ndarray | None,
+    held: Read | None,
     config: dict[str, Any],
     rank: int,
     schedule: Any,
@@ -158,12 +160,15 @@ def _dcvae(
     from xocean_ml.assimilation.fit_dcvae import teach
     from xocean_ml.training import withheld_blocks
 
-    train = known.anomaly
     if held is None:
         many = int(data.times.max()) + 1
         split = withheld_blocks(many, WITHHELD, max(1, many // 12), schedule.seed)
-        train, held = train[split.train[data.times]], train[split.withheld[data.times]]
-    found = teach(known, train, held, config["latent"], rank, schedule, progress)
+        data, held = data.some(split.train[data.times]), data.some(split.withheld[data.times])
+    # of the times to train on alone: what is withheld would tell of itself through its mean
+    known = climate(data, config["season"])
+    when = held.month if config["season"] == "day" else month_of(held.month)
+    others = anomalies(known.tables, known.state.pack(held.values).astype(np.float64), when)
+    found = teach(known, known.anomaly, others, config["latent"], rank, schedule, progress)
     whole = {
         **config,
         "fields": _fields(data, known, found.lengths),
@@ -180,13 +185,12 @@ def _dcvae(
     )
 
 
-def _withheld(given: xr.Dataset, data: Read, known: Climate, climatology: str | None) -> np.ndarray:
-    """Normalised anomalies of other fields, by the climatology of those to train on."""
+def _alike(given: xr.Dataset, data: Read) -> Read:
+    """Other fields, on the grid of those to train on."""
     other = read(given, {each["key"]: each["name"] for each in data.fields})
     if other.values.shape[1:] != data.values.shape[1:]:
         raise GridError("withheld: its grid is not that of the fields to train on")
-    when = other.month if climatology == "day" else month_of(other.month)
-    return anomalies(known.tables, known.state.pack(other.values).astype(np.float64), when)
+    return other
 
 
 def _schedule(steps: int | None, seed: int, checkpoint: Any, device: str | None) -> Any:

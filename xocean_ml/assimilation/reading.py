@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,12 @@ class Read:
     times: np.ndarray
     month: np.ndarray
     step: float
+
+    def some(self, keep: np.ndarray) -> Read:
+        """Some of the samples."""
+        return replace(
+            self, values=self.values[keep], times=self.times[keep], month=self.month[keep]
+        )
 
 
 def seasons(time: xr.DataArray) -> np.ndarray:
