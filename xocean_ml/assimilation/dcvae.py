@@ -114,7 +114,7 @@ class Dcvae(Eof):
         """What the network adds, (samples, n), for latents (samples, latent)."""
         import torch
 
-        with torch.inference_mode():
+        with torch.no_grad():
             made = self.decoder(self._placed(latent))
         return np.asarray(self.state.pack(made.cpu().numpy()), np.float64)
 
@@ -122,7 +122,7 @@ class Dcvae(Eof):
         """What the network adds, (n,), and what each number of the latent changes, (latent, n)."""
         import torch
 
-        with torch.inference_mode():
+        with torch.no_grad():
             made, tangents = self.decoder.linearized(self._placed(latent))
         return tuple(  # type: ignore[return-value]
             np.asarray(self.state.pack(each.cpu().numpy()), np.float64) for each in (made, tangents)
