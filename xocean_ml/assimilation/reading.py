@@ -12,9 +12,9 @@ import xarray as xr
 from xocean_ml import fields as cf
 from xocean_ml import grid, units
 from xocean_ml.assimilation.when import dates
-from xocean_ml.downscaling.target import sides_of
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError
 from xocean_ml.fields.search import row_of
+from xocean_ml.grid import sides_of
 
 __all__ = ["KNOWN", "Read", "month_of", "read", "seasons"]
 

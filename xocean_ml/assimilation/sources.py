@@ -15,9 +15,9 @@ from xocean_ml import grid, observations, units
 from xocean_ml.assimilation.blocks import Gridded
 from xocean_ml.assimilation.rows import Rows, bilinear, own
 from xocean_ml.assimilation.state import State
-from xocean_ml.downscaling.target import Side, sides_of
 from xocean_ml.errors import FieldNotFound, GridError, UnitsError, ValuesError, warn
 from xocean_ml.fields.search import row_of
+from xocean_ml.grid import Side, sides_of
 from xocean_ml.kernels.lattice import positions
 
 __all__ = ["OnGrid", "OnPoints", "errors_by_key", "found_in", "grid_match"]

@@ -8,8 +8,8 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml import metadata, units
-from xocean_ml.downscaling.target import Side, source_side
 from xocean_ml.errors import GridError
+from xocean_ml.grid import Side, side_of
 from xocean_ml.kernels.lattice import overlaps
 from xocean_ml.kernels.resample import area_mean
 
@@ -49,7 +49,7 @@ def coarsen(ds: xr.Dataset, factor: float, *, least: float = 0.0) -> xr.Dataset:
     {'time': 12, 'latitude': 16, 'longitude': 16, 'bnds': 2}
     """
     plain, quantities = units.dequantify(ds)
-    sides = source_side(plain, "Y"), source_side(plain, "X")
+    sides = side_of(plain, "Y"), side_of(plain, "X")
     edges = [_edges(side, factor) for side in sides]
     lengths = [_overlaps(side, each) for side, each in zip(sides, edges, strict=True)]
     dims = [side.dim for side in sides]

@@ -11,8 +11,9 @@ import xarray as xr
 
 from xocean_ml import grid
 from xocean_ml.downscaling.axis import Axis, Cut
-from xocean_ml.downscaling.target import Side, Target, placed, sides_of
+from xocean_ml.downscaling.target import Target, placed
 from xocean_ml.errors import GridError
+from xocean_ml.grid import Side, sides_of
 from xocean_ml.grid.vocabulary import AXIS_NAMES, evidence, matches
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ import xarray as xr
 from xocean_ml import fields as cf
 from xocean_ml import grid, units
 from xocean_ml.downscaling import guides as beside
-from xocean_ml.downscaling.target import Side, sides_of, spacing
+from xocean_ml.downscaling.target import spacing
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError
 from xocean_ml.fields.search import row_of
+from xocean_ml.grid import Side, sides_of
 
 __all__ = ["GUIDES", "KNOWN", "Read", "Wanted", "datasets", "read", "wanted"]
 

@@ -18,9 +18,10 @@ import xarray as xr
 from xocean_ml import grid, metadata
 from xocean_ml.downscaling.axis import Axis, Measure
 from xocean_ml.errors import GridError
+from xocean_ml.grid import Side, sides_of
 from xocean_ml.kernels.lattice import positions, regular
 
-__all__ = ["Side", "Target", "of_factor", "of_like", "placed", "sides_of", "source_side", "spacing"]
+__all__ = ["Target", "of_factor", "of_like", "placed", "spacing"]
 
 KINDS = {"Y": "latitude", "X": "longitude"}
 SLACK = 1e-3
@@ -34,42 +35,6 @@ BESIDE = 40
 
 COARSER = 1.02
 """Coarse cells that a target's cell may be wide: spacings of real grids vary a little."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """One horizontal axis of a stored grid.
-
-    Parameters
-    ----------
-    kind : str
-        ``"Y"`` or ``"X"``.
-    coordinate : DataArray
-        As it is stored, one-dimensional.
-    centres : array, (n,)
-        Ascending; longitudes unwrapped.
-    edges : array, (n + 1,)
-        Of the cells, likewise.
-    flipped : bool
-        Whether it is stored in descending order.
-    wraps : bool
-        Whether it closes on itself.
-    """
-
-    kind: str
-    coordinate: xr.DataArray
-    centres: np.ndarray
-    edges: np.ndarray
-    flipped: bool
-    wraps: bool
-
-    @property
-    def dim(self) -> str:
-        """Its dimension."""
-        return str(self.coordinate.dims[0])
-
-    def __len__(self) -> int:
-        return len(self.centres)
 
 
 @dataclass(frozen=True)
@@ -123,29 +88,6 @@ def spacing(sides: tuple[Side, Side]) -> tuple[float, float]:
     return KM * float(np.median(np.diff(lat))), KM * along * float(np.median(np.diff(lon)))
 
 
-def sides_of(obj: Any, what: str = "") -> tuple[Side, Side]:
-    """Latitude and longitude of a grid.
-
-    Parameters
-    ----------
-    obj : Dataset or DataArray
-        With one-dimensional latitude and longitude.
-    what : str
-        What it is, for messages.
-
-    Raises
-    ------
-    GridError
-        A curvilinear or unstructured grid; an axis of one cell; not monotonic.
-    """
-    try:
-        return source_side(obj, "Y"), source_side(obj, "X")
-    except GridError as error:
-        if not what:
-            raise
-        raise GridError(f"{what}: {error}") from None
-
-
 def _coarse_sides(obj: Any) -> tuple[Side, Side]:
     """Those of the input, which must hold each meridian once: else it cannot be closed.
 
@@ -162,50 +104,6 @@ def _coarse_sides(obj: Any) -> tuple[Side, Side]:
             f"obj.isel({lon.dim}=slice(-{again}))"
         )
     return sides
-
-
-def source_side(obj: Any, kind: str) -> Side:
-    """Latitude ("Y") or longitude ("X") of a grid; see `sides_of`."""
-    lat, lon = grid.latitude(obj), grid.longitude(obj)
-    if lat.ndim > 1 or lon.ndim > 1:
-        curved = lat if lat.ndim > 1 else lon
-        raise GridError(
-            f"latitude and longitude are two-dimensional ({', '.join(map(str, curved.dims))}): "
-            ".downscale needs rectilinear grids. Regrid it first to one with cells of about that "
-            "size, conservatively (with xesmf or xarray-regrid, say)"
-        )
-    if lat.dims == lon.dims and lat.ndim:
-        raise GridError(
-            f"latitude and longitude share the dimension {', '.join(map(str, lat.dims))}: points "
-            "are no grid. Bring them to one first"
-        )
-    coordinate = lat if kind == "Y" else lon
-    if coordinate.size < 2:
-        raise GridError(f"{coordinate.name}: one cell cannot be made finer; two are the least")
-    centres = np.asarray(coordinate.values, np.float64)
-    if kind == "X":
-        centres = np.unwrap(centres, period=360)
-    edges = grid.edges_of(obj, coordinate)
-    step = np.diff(centres)
-    if not ((step > 0).all() or (step < 0).all()):
-        told = f"{coordinate.name} is not monotonic"
-        raise GridError(f"{told}. Sort it: obj.sortby('{coordinate.name}')")
-    flipped = bool(step[0] < 0)
-    if flipped:
-        centres, edges = centres[::-1], edges[::-1]
-    if kind == "X":
-        # Bounds may be in another range than the centres, even the two of one cell.
-        edges = edges + 360 * np.round((centres[:, None] - edges) / 360)
-    joined = np.append(edges.min(axis=1), edges[-1].max())
-    if kind == "Y":
-        joined = np.clip(joined, -90, 90)
-    if not (np.diff(joined) > 0).all():
-        raise GridError(
-            f"{coordinate.name}: its bounds are not those of cells in a row. Mend them or drop "
-            "them: obj.drop_vars(...)"
-        )
-    wraps = kind == "X" and grid.is_periodic(obj)
-    return Side(kind, coordinate, centres, joined, flipped, wraps)
 
 
 def of_factor(obj: Any, factor: Any) -> Target:

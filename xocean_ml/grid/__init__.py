@@ -16,6 +16,7 @@ names that producers use; never by position.
 `times`         `TimeAxis`, `time_axis`: checked times, lengths of steps, their windows
 `cells`         `cell_area`, `cell_thickness`
 `whole`         `is_periodic`, `same_grid`
+`sides`         `Side`, `side_of`, `sides_of`: rectilinear grids, ascending
 ==============  ===========================================================================
 
 Each knows only those above it. Under them lie the private modules: `_labelled` (either kind of
@@ -30,6 +31,7 @@ from xocean_ml.grid._sphere import EARTH_RADIUS
 from xocean_ml.grid.cells import cell_area, cell_thickness
 from xocean_ml.grid.dimensions import Axes, axes, dimension
 from xocean_ml.grid.horizontal import latitude, longitude
+from xocean_ml.grid.sides import Side, side_of, sides_of
 from xocean_ml.grid.times import TimeAxis, time_axis
 from xocean_ml.grid.vertical import depth
 from xocean_ml.grid.whole import is_periodic, same_grid
@@ -39,6 +41,7 @@ __all__ = [
     "EARTH_RADIUS",
     "Axes",
     "Segments",
+    "Side",
     "TimeAxis",
     "axes",
     "cell_area",
@@ -51,5 +54,7 @@ __all__ = [
     "longitude",
     "midpoint_edges",
     "same_grid",
+    "side_of",
+    "sides_of",
     "time_axis",
 ]
