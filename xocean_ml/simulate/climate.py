@@ -19,23 +19,25 @@ sea ice that changes, trends, mountains, budgets of heat and water.
 All worlds are on one planet (`xocean_ml.simulate.climate_planet`). A *world* is one draw of a
 family (`xocean_ml.simulate.climate_families`) and its chance; it is given by its seed.
 
-References
-----------
-Gill 1980, Some simple solutions for heat-induced tropical circulation, Q. J. R. Meteorol. Soc. 106.
-Graham and Barnett 1987, Sea surface temperature, surface wind divergence, and convection over
-tropical oceans, Science 238.
-Hasselmann 1976, Stochastic climate models Part I, Tellus 28.
-Jin 1997, An equatorial ocean recharge paradigm for ENSO Part I, J. Atmos. Sci. 54.
-Jin et al. 2007, Ensemble-mean dynamics of the ENSO recharge oscillator under state-dependent
-stochastic forcing, Geophys. Res. Lett. 34.
-Johnson and Xie 2010, Changes in the sea surface temperature threshold for tropical convection,
-Nat. Geosci. 3.
-Schneider et al. 2014, Migrations and dynamics of the intertropical convergence zone, Nature 513.
-Stein et al. 2010, Seasonal synchronization of ENSO events in a linear stochastic model, J. Climate
-23.
-Takahashi et al. 2011, ENSO regimes: reinterpreting the canonical and Modoki El Nino, Geophys. Res.
-Lett. 38.
-Thompson and Wallace 2000, Annular modes in the extratropical circulation Part I, J. Climate 13.
+Sources:
+
+- Gill 1980, Some simple solutions for heat-induced tropical circulation, Q. J. R. Meteorol. Soc.
+  106.
+- Graham and Barnett 1987, Sea surface temperature, surface wind divergence, and convection over
+  tropical oceans, Science 238.
+- Hasselmann 1976, Stochastic climate models Part I, Tellus 28.
+- Jin 1997, An equatorial ocean recharge paradigm for ENSO Part I, J. Atmos. Sci. 54.
+- Jin et al. 2007, Ensemble-mean dynamics of the ENSO recharge oscillator under state-dependent
+  stochastic forcing, Geophys. Res. Lett. 34.
+- Johnson and Xie 2010, Changes in the sea surface temperature threshold for tropical convection,
+  Nat. Geosci. 3.
+- Schneider et al. 2014, Migrations and dynamics of the intertropical convergence zone, Nature
+  513.
+- Stein et al. 2010, Seasonal synchronization of ENSO events in a linear stochastic model, J.
+  Climate 23.
+- Takahashi et al. 2011, ENSO regimes: reinterpreting the canonical and Modoki El Nino, Geophys.
+  Res. Lett. 38.
+- Thompson and Wallace 2000, Annular modes in the extratropical circulation Part I, J. Climate 13.
 """
 
 from __future__ import annotations
