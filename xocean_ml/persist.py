@@ -26,6 +26,7 @@ from xocean_ml.spec import Spec
 __all__ = [
     "Model",
     "Reference",
+    "called",
     "decode",
     "digest",
     "encode",
@@ -187,6 +188,12 @@ def load(source: str | os.PathLike[str]) -> Model:
     if not name.endswith(".safetensors"):
         return builtin(name)
     return decode(_read(name), name)
+
+
+def called(model: Model, origin: str | None) -> str:
+    """What to call a model: the name it is packaged under, by which it can be had again."""
+    packaged = origin is not None and not origin.endswith(".safetensors")
+    return str(origin) if packaged else model.spec.name
 
 
 def builtin(name: str) -> Model:

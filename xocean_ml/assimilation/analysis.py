@@ -122,6 +122,8 @@ class Analysis:
     misfit : array, (times,)
         Root mean square of observation less analysis, in standard errors of the observations and
         of what the state cannot hold.
+    seen : Seen
+        The background that it began from.
     iterations : int
     """
 
@@ -131,6 +133,7 @@ class Analysis:
     variance: np.ndarray
     chi_square: np.ndarray
     misfit: np.ndarray
+    seen: Seen
     iterations: int = 1
 
 
@@ -148,7 +151,8 @@ def analyse(known: Background, given: Given, *, residual: bool) -> Analysis:
     innovations = seen.innovations - (seen.design @ known.mean)[:, None]
     found = posterior(seen.design, innovations, seen.variance, known.precision)
     left = innovations - seen.design @ found.mean
-    made = told(known, given, seen, left, found, known.patterns, residual=residual)
+    change = known.patterns, seen.design
+    made = told(known, given, seen, left, found, change, residual=residual)
     coefficients = known.mean[:, None] + found.mean
     # Woodbury: d^T (H P H^T + R)^-1 d without the large matrix
     chi_square = np.einsum("mt,mt->t", innovations, left / seen.variance[:, None])
@@ -166,7 +170,7 @@ def told(
     seen: Seen,
     left: np.ndarray,
     found: Posterior,
-    patterns: np.ndarray,
+    change: tuple[np.ndarray, np.ndarray],
     *,
     residual: bool,
 ) -> Analysis:
@@ -180,8 +184,8 @@ def told(
     left : array, (m, times)
         Observations less what the coefficients make of them.
     found : Posterior
-    patterns : array, (K, n)
-        What the coefficients change in the state.
+    change : array, (K, n), and array, (m, K)
+        What the coefficients change in the state, and in the observations.
     residual : bool
         Whether what is left is analysed too.
 
@@ -191,18 +195,20 @@ def told(
         Without coefficients and chi-square; the anomaly is that of what is left alone.
     """
     count, times = len(left), left.shape[1]
+    patterns, design = change
     misfit = np.sqrt(np.einsum("mt,mt->t", left, left / seen.variance[:, None]) / max(count, 1))
     rest, anomaly = known.rest**2, np.zeros((times, known.state.size))
     if residual and count:
         anomaly, rest = _locally(known, given, seen, (left / seen.scale[:, None]).T)
         # where a coefficient is wrong, what is left is too, and makes up for it near observations
-        design = seen.rows.weighted(patterns) / seen.scale[:, None]
-        patterns = patterns - _locally(known, given, seen, design.T)[0]
+        wrong = (design / seen.scale[:, None]).T
+        patterns = patterns - _locally(known, given, seen, wrong)[0]
     return Analysis(
         coefficients=np.zeros((len(patterns), times)),
         posterior=found,
         anomaly=anomaly,
         variance=found.variance(patterns) + rest,
+        seen=seen,
         chi_square=np.zeros(times),
         misfit=misfit,
     )
@@ -311,8 +317,7 @@ def deviations(
     """
     white = np.stack([each.standard_normal(len(known.patterns)) for each in random], axis=1)
     drawn = change(made.posterior.draw(white))
-    rows = given.rows
-    seen = Seen.of(known, given)
+    rows, seen = given.rows, made.seen
     rest, observed = np.empty_like(drawn), np.empty((len(random), len(rows)))
     for number, part in enumerate(known.state.parts):
         mine = rows.field == number

@@ -12,7 +12,7 @@ import numpy as np
 from xocean_ml import persist
 from xocean_ml.assimilation.analysis import Given
 from xocean_ml.assimilation.assimilator import Assimilator
-from xocean_ml.assimilation.checks import in_range
+from xocean_ml.assimilation.checks import in_range, positive
 from xocean_ml.assimilation.rows import Rows, joined
 from xocean_ml.chunked import Place
 from xocean_ml.device import to_like, to_numpy
@@ -194,7 +194,7 @@ class _Samples:
             if number in job.errors:
                 raw = to_numpy(windows[count + job.errors.index(number)]).astype(np.float64)
                 error = gridded.observed(raw.reshape(len(sample), -1)) * abs(gridded.factor)
-                _positive(error[np.isfinite(values)], gridded.name)
+                positive(error[np.isfinite(values)], gridded.name)
             else:
                 error = np.full((1, len(gridded.rows)), gridded.error)
             self.errors.append(np.broadcast_to(error, values.shape))
@@ -325,14 +325,3 @@ def _between(points: Points, first: int, last: int) -> Points:
     return Points(
         points.rows.some(mine), points.values[mine], points.error[mine], points.time[mine]
     )
-
-
-def _positive(error: np.ndarray, name: str) -> None:
-    from xocean_ml.errors import ValuesError
-
-    wrong = int((error <= 0).sum())
-    if wrong:
-        raise ValuesError(
-            f"{name}: {wrong} standard errors are zero or negative. Mask them, or leave errors "
-            "out: what the model cannot represent is always counted"
-        )

@@ -13,7 +13,7 @@ from xocean_ml.assimilation.rows import Rows
 from xocean_ml.assimilation.tables import raised, root
 from xocean_ml.errors import UnitsError, ValuesError
 
-__all__ = ["FAR", "in_range"]
+__all__ = ["FAR", "in_range", "positive"]
 
 FAR = 20.0
 """Standard deviations from the climatology at which half of a field is of other units."""
@@ -75,6 +75,16 @@ def _of_field(
         found.append([each.ravel() for each in (seen, *moments)])
     one, two, three = (np.concatenate(each) for each in zip(*found, strict=True))
     return one, two, three
+
+
+def positive(error: np.ndarray, name: str) -> None:
+    """Refuse standard errors, of a variable, that are zero or negative."""
+    wrong = int((error <= 0).sum())
+    if wrong:
+        raise ValuesError(
+            f"{name}: {wrong} standard errors are zero or negative. Mask them, or leave errors "
+            "out: what the model cannot represent is always counted"
+        )
 
 
 def _far(values: np.ndarray, mean: np.ndarray, scale: np.ndarray, power: int) -> float:

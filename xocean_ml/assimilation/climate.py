@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xocean_ml.assimilation.reading import Read, month_of
+from xocean_ml.assimilation.reading import Read, month_of, told_apart
 from xocean_ml.assimilation.state import State
 from xocean_ml.assimilation.tables import CUBE, Tables, climatology, raised
 from xocean_ml.errors import ValuesError
@@ -82,8 +82,7 @@ def climate(data: Read, season: str | None) -> Climate:
     # as a file holds them, so that a model does the same when it is read again
     mean, scale = (each.astype(np.float32).astype(np.float64) for each in (mean, scale))
     tables = Tables(mean, scale, each_power)
-    when = data.month if season == "day" else month_of(data.month)
-    anomaly = anomalies(tables, values, when)
+    anomaly = anomalies(tables, values, told_apart(data.month, season))
     if not np.nan_to_num(anomaly).any():
         raise ValuesError("nothing varies from one time to another: there is nothing to learn")
     return Climate(state, tables, anomaly, _weight(state, tables), power, month)

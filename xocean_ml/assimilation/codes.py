@@ -12,7 +12,7 @@ from xocean_ml.assimilation.assimilate import assimilate
 from xocean_ml.assimilation.assimilator import Assimilator
 from xocean_ml.assimilation.output import Place, place_of
 from xocean_ml.assimilation.prepare import chosen_model
-from xocean_ml.assimilation.reading import month_of, seasons
+from xocean_ml.assimilation.reading import seasons, told_apart
 from xocean_ml.chunked import Input, Output
 from xocean_ml.errors import FieldNotFound, GridError
 
@@ -77,13 +77,11 @@ def decode(ds: xr.Dataset, model: Any = None, *, anomalies: bool = False) -> xr.
         raise GridError("latent has no time: the climatology of which month is to be added?")
     lead = [str(time), *(str(d) for d in latent.dims if d not in (time, LATENT))]
     place = place_of(chosen, (), (), str(time), anomalies)
-    season = seasons(ds[time])
-    if chosen.config["season"] != "day":
-        season = month_of(season).astype(float)
+    season = told_apart(seasons(ds[time]), chosen.config["season"])
     made = _decoded(latent.transpose(*lead, LATENT), chosen, origin, place, season, anomalies)
     source = ds.drop_vars([n for n, v in ds.data_vars.items() if LATENT in v.dims])
     line = metadata.history_line(
-        "decode", model=origin or chosen.spec.name, sha256=persist.digest(chosen)[:16]
+        "decode", model=persist.called(chosen, origin), sha256=persist.digest(chosen)[:16]
     )
     return metadata.finish(source, made, line=line, coordinates=place.coordinates)
 

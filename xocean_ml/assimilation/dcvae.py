@@ -41,7 +41,7 @@ class Dcvae(Eof):
     Parameters
     ----------
     weights : mapping of str to array
-        Of the decoder and the encoder.
+        Of the decoder, and of the encoder that it was trained with.
     prior : array, (latent + 1, latent)
         Mean of the latent, and the precision.
 
@@ -69,25 +69,16 @@ class Dcvae(Eof):
     @cached_property
     def decoder(self) -> Any:
         """The network, ready to decode."""
-        from xocean_ml.networks.vae import Decoder
-
-        return self._network(Decoder, "decoder", self.config["sizes"]["decoder"])
-
-    @cached_property
-    def encoder(self) -> Any:
-        """The network, ready to encode."""
-        from xocean_ml.networks.vae import Encoder
-
-        return self._network(Encoder, "encoder", self.config["sizes"]["encoder"])
-
-    def _network(self, kind: Any, part: str, sizes: Mapping[str, Any]) -> Any:
         import torch
 
-        made = kind(self.latent, len(self.state.known), self.state.shape, self.state.wraps, **sizes)
+        from xocean_ml.networks.vae import Decoder
+
+        sizes, fields = self.config["sizes"]["decoder"], len(self.state.known)
+        made = Decoder(self.latent, fields, self.state.shape, self.state.wraps, **sizes)
         mine = {
-            name.removeprefix(f"{part}."): torch.from_numpy(np.array(each, np.float32))
+            name.removeprefix("decoder."): torch.from_numpy(np.array(each, np.float32))
             for name, each in self.weights.items()
-            if name.startswith(f"{part}.")
+            if name.startswith("decoder.")
         }
         made.load_state_dict(mine)
         return made.eval().requires_grad_(False)
@@ -165,7 +156,8 @@ class Dcvae(Eof):
         patterns = self.known.patterns.copy()
         patterns[: self.latent] += tangents
         left = found.left[:, None]
-        made = told(self.known, given, seen, left, found.posterior, patterns, residual=residual)
+        change = patterns, seen.rows.weighted(patterns)
+        made = told(self.known, given, seen, left, found.posterior, change, residual=residual)
         return replace(
             made,
             coefficients=found.coefficients[:, None],

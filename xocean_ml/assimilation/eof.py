@@ -26,6 +26,7 @@ from xocean_ml.assimilation.analysis import (
 )
 from xocean_ml.assimilation.state import State
 from xocean_ml.assimilation.tables import Tables
+from xocean_ml.errors import ModelFileError
 from xocean_ml.spec import FieldSpec, Spec
 
 __all__ = ["Eof"]
@@ -145,8 +146,6 @@ class Eof:
         """Rebuild from a spec and tensors."""
         config = dict(spec.config)
         if not tensors:
-            from xocean_ml.errors import ModelFileError
-
             raise ModelFileError(
                 f"no {spec.name!r} is packaged; fit one to fields of your own: "
                 f"fields.assimilate.fit({spec.name!r})"

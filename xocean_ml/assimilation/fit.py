@@ -14,7 +14,7 @@ import xarray as xr
 from xocean_ml.assimilation.climate import SEASONS, Climate, anomalies, climate
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.fit_eof import learn
-from xocean_ml.assimilation.reading import Read, month_of, read
+from xocean_ml.assimilation.reading import Read, read, told_apart
 from xocean_ml.errors import GridError
 
 __all__ = ["fit"]
@@ -166,7 +166,7 @@ def _dcvae(
         data, held = data.some(split.train[data.times]), data.some(split.withheld[data.times])
     # of the times to train on alone: what is withheld would tell of itself through its mean
     known = climate(data, config["season"])
-    when = held.month if config["season"] == "day" else month_of(held.month)
+    when = told_apart(held.month, config["season"])
     others = anomalies(known.tables, known.state.pack(held.values).astype(np.float64), when)
     found = teach(known, known.anomaly, others, config["latent"], rank, schedule, progress)
     whole = {

@@ -9,9 +9,10 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml import fields as cf
-from xocean_ml import metadata, units
+from xocean_ml import metadata, persist, units
 from xocean_ml.assimilation.assimilate import assimilate
 from xocean_ml.assimilation.prepare import chosen_model
+from xocean_ml.assimilation.sources import named_in
 from xocean_ml.errors import FieldNotFound, GridError
 from xocean_ml.fields.search import row_of
 
@@ -91,7 +92,9 @@ def perturb(
         made[f"{name}_spread"] = after[f"{name}_spread"].astype(before[f"{name}_spread"].dtype)
     coordinates = xr.Dataset(coords=before.coords)
     told = ", ".join(f"{key}: {_short(value)}" for key, value in change.items())
-    line = metadata.history_line("perturb", model=origin or chosen.spec.name, change=f"{{{told}}}")
+    line = metadata.history_line(
+        "perturb", model=persist.called(chosen, origin), change=f"{{{told}}}"
+    )
     out = metadata.finish(before[[]], made, line=line, coordinates=coordinates)
     return units.requantify(out, quantities)
 
@@ -102,7 +105,7 @@ def _changed(
     """A Dataset with its fields changed, and which were."""
     plain, _ = units.dequantify(ds)
     roles = {each["key"]: each["role"] for each in model.config["fields"]}
-    mine = {k: v for k, v in (fields or {}).items() if v in plain.variables}
+    mine = named_in(plain, fields)
     done = []
     for key, value in change.items():
         row = row_of(key).key

@@ -13,11 +13,12 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml import chunked, grid, metadata, persist, units
+from xocean_ml import fields as cf
 from xocean_ml.assimilation.assimilator import Assimilator
 from xocean_ml.assimilation.blocks import Job, Points, run
 from xocean_ml.assimilation.output import Place, place_of
-from xocean_ml.assimilation.reading import month_of, seasons
-from xocean_ml.assimilation.sources import OnGrid, OnPoints, errors_by_key, found_in
+from xocean_ml.assimilation.reading import seasons, told_apart
+from xocean_ml.assimilation.sources import OnGrid, OnPoints, errors_by_key, found_in, named_in
 from xocean_ml.assimilation.when import check_step, dates, keys, of_keys
 from xocean_ml.chunked import Input, Output
 from xocean_ml.device import choose
@@ -84,10 +85,8 @@ class Ready:
     def history(self) -> str:
         """One line that says how to do it again."""
         sha = persist.digest(self.model)[:16]
-        name = self.origin if self.origin and not self.origin.endswith(".safetensors") else None
-        return metadata.history_line(
-            "assimilate", model=name or self.model.spec.name, sha256=sha, **self.settings
-        )
+        name = persist.called(self.model, self.origin)
+        return metadata.history_line("assimilate", model=name, sha256=sha, **self.settings)
 
     @property
     def is_lazy(self) -> bool:
@@ -261,9 +260,7 @@ def prepare(
     numbers = keys(time, step)
     used = [_points(each, numbers, step) for each in points]
     place = place_of(chosen, gridded, points, str(time.name), anomalies)
-    season = seasons(time)
-    if chosen.config["season"] != "day":
-        season = month_of(season).astype(float)
+    season = told_apart(seasons(time), chosen.config["season"])
     job = Job(
         gridded=tuple(each.gridded for each in gridded),
         errors=tuple(n for n, each in enumerate(gridded) if each.error is not None),
@@ -362,12 +359,9 @@ def _with_errors(
 
 
 def _is_there(ds: xr.Dataset, key: str, model: Assimilator, fields: Any) -> bool:
-    from xocean_ml import fields as cf
-
     role = next(each["role"] for each in model.config["fields"] if each["key"] == key)
-    mine = {k: v for k, v in (fields or {}).items() if v in ds.variables}
     try:
-        cf.find(ds, key, role=role, fields=mine)
+        cf.find(ds, key, role=role, fields=named_in(ds, fields))
     except FieldNotFound:
         return False
     return True

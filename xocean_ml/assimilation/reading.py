@@ -11,12 +11,13 @@ import xarray as xr
 
 from xocean_ml import fields as cf
 from xocean_ml import grid, units
-from xocean_ml.assimilation.when import dates
-from xocean_ml.errors import FieldNotFound, GridError, ValuesError
+from xocean_ml.assimilation.when import dates, decoded
+from xocean_ml.downscaling.reading import maps
+from xocean_ml.errors import FieldNotFound, GridError
 from xocean_ml.fields.search import row_of
 from xocean_ml.grid import sides_of
 
-__all__ = ["KNOWN", "Read", "month_of", "read", "seasons"]
+__all__ = ["KNOWN", "Read", "month_of", "read", "seasons", "told_apart"]
 
 KNOWN = (
     "sea_surface_temperature",
@@ -78,12 +79,7 @@ def seasons(time: xr.DataArray) -> np.ndarray:
     >>> seasons(xr.DataArray(np.array(["2001-01-16T12", "2001-03-01"], "M8[ns]"), dims="time"))
     array([0. , 1.5])
     """
-    if time.dtype.kind not in "MO":
-        raise GridError(
-            f"{time.name}: times are not decoded (dtype {time.dtype}): call xarray.decode_cf "
-            "first, or assign datetime64 values"
-        )
-    date = time.dt
+    date = decoded(time).dt
     day = date.day - 1 + date.hour / 24
     return np.asarray(date.month - 1 + day / date.days_in_month - 0.5, np.float64)
 
@@ -132,6 +128,11 @@ def month_of(season: np.ndarray) -> np.ndarray:
     return np.floor(season + 0.5).astype(int) % 12
 
 
+def told_apart(season: np.ndarray, climatology: str | None) -> np.ndarray:
+    """Times of the year, of `seasons`, as a climatology tells them apart: months, or days."""
+    return season if climatology == "day" else month_of(season).astype(float)
+
+
 def _found(ds: xr.Dataset, fields: Any) -> list[cf.Found]:
     named = {str(k): str(v) for k, v in fields.items()} if isinstance(fields, Mapping) else {}
     if fields is not None:
@@ -164,19 +165,7 @@ def _values(
             f"{array.name} {array.dims} and {first.name} {first.dims} do not have the same "
             "dimensions: fields to learn from must share times and grid"
         )
-    ordered = array.transpose(*leading, *(side.dim for side in sides))
-    ordered = ordered.isel({s.dim: slice(None, None, -1) for s in sides if s.flipped})
-    values = np.asarray(ordered.values, np.float32)
-    values = values.reshape(-1, *values.shape[-2:])
-    infinite = int(np.isinf(values).sum())
-    if infinite:
-        raise ValuesError(
-            f"{array.name}: {infinite} values are infinite. Mask them: "
-            f"ds[{array.name!r}].where(np.isfinite(ds[{array.name!r}]))"
-        )
-    if np.isnan(values).all():
-        raise ValuesError(f"{array.name}: every value is missing")
-    return values
+    return maps(array, sides, leading)
 
 
 ABOUT = ("standard_name", "long_name", "units", "units_metadata", "cell_methods")

@@ -101,13 +101,13 @@ def bilinear(
         Which these are: within the outer cells of the grid, and not surrounded by land alone.
     """
     rows, columns = state.shape
-    lon = _turned(state, longitude)
-    y, inside_y = _placed(state.latitude, latitude, state.wraps)
+    y, inside_y = _clipped(state.latitude, positions(latitude, state.latitude))
+    x = state.columns_of(longitude)
+    inside_x = np.ones(len(x), bool)
     if state.wraps:
-        period = np.concatenate([state.longitude, state.longitude[:1] + 360])
-        x, inside_x = positions(lon, period), np.ones(len(lon), bool)
+        inside_y |= _polar(state.latitude, latitude)
     else:
-        x, inside_x = _placed(state.longitude, lon, False)
+        x, inside_x = _clipped(state.longitude, x)
     low_y, low_x = np.floor(y).astype(int), np.floor(x).astype(int)
     shares = (y - low_y, x - low_x)
     cells, weights = [], []
@@ -131,22 +131,15 @@ def bilinear(
     return made, seen
 
 
-def _turned(state: State, longitude: np.ndarray) -> np.ndarray:
-    """Longitudes by whole turns on to the grid's range."""
-    first = state.longitude[0]
-    if not state.wraps:
-        # half a cell before the first centre still lies on the grid
-        first = first - (state.longitude[1] - state.longitude[0])
-    return np.asarray(first + (longitude - first) % 360)
-
-
-def _placed(centres: np.ndarray, at: np.ndarray, globe: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Places in cells, moved to the outer centres from the outer half cells, and which are in."""
-    place = positions(at, centres)
+def _clipped(centres: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places, moved to the outer centres from the outer half cells, and which are in."""
     last = len(centres) - 1
-    # between the last row of a globe and the pole, less than a cell away, that row is seen
-    south = globe and 2 * centres[0] - centres[1] <= -90 + 1e-6
-    north = globe and 2 * centres[-1] - centres[-2] >= 90 - 1e-6
-    below = np.where(south, at >= -90, place >= -0.5 - 1e-9)
-    above = np.where(north, at <= 90, place <= last + 0.5 + 1e-9)
-    return np.clip(place, 0, last), below & above
+    inside = (place >= -0.5 - 1e-9) & (place <= last + 0.5 + 1e-9)
+    return np.clip(place, 0, last), inside
+
+
+def _polar(centres: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Between the outer rows of a globe and the poles, less than a cell away: these are seen."""
+    south = 2 * centres[0] - centres[1] <= -90 + 1e-6
+    north = 2 * centres[-1] - centres[-2] >= 90 - 1e-6
+    return (south & (at >= -90) & (at < centres[0])) | (north & (at <= 90) & (at > centres[-1]))

@@ -13,6 +13,7 @@ import xarray as xr
 from xocean_ml import fields as cf
 from xocean_ml import grid, observations, units
 from xocean_ml.assimilation.blocks import Gridded
+from xocean_ml.assimilation.checks import positive
 from xocean_ml.assimilation.rows import Rows, bilinear, own
 from xocean_ml.assimilation.state import State
 from xocean_ml.errors import FieldNotFound, GridError, UnitsError, ValuesError, warn
@@ -20,7 +21,7 @@ from xocean_ml.fields.search import row_of
 from xocean_ml.grid import Side, sides_of
 from xocean_ml.kernels.lattice import positions
 
-__all__ = ["OnGrid", "OnPoints", "errors_by_key", "found_in", "grid_match"]
+__all__ = ["OnGrid", "OnPoints", "errors_by_key", "found_in", "grid_match", "named_in"]
 
 SAME = 1e-2
 """Cells by which centres of the model's own grid may be off: rounding of coordinates."""
@@ -101,7 +102,7 @@ def found_in(
     made: list[OnGrid | OnPoints] = []
     for number, told in enumerate(model.config["fields"]):
         try:
-            found = cf.find(ds, told["key"], role=told["role"], fields=_mine(fields, ds))
+            found = cf.find(ds, told["key"], role=told["role"], fields=named_in(ds, fields))
         except FieldNotFound:
             continue
         array = ds[found.variable]
@@ -115,7 +116,7 @@ def found_in(
     return made
 
 
-def _mine(fields: Mapping[str, str] | None, ds: xr.Dataset) -> dict[str, str]:
+def named_in(ds: xr.Dataset, fields: Mapping[str, str] | None) -> dict[str, str]:
     """What the user says of this Dataset's variables; others are in other Datasets."""
     return {k: v for k, v in (fields or {}).items() if v in ds.variables}
 
@@ -206,7 +207,7 @@ def grid_match(state: State, field: int, sides: tuple[Side, Side]) -> tuple[Rows
         ``"linear"``: coarser, taken as points at their centres.
     """
     lat, lon = (side.centres[::-1] if side.flipped else side.centres for side in sides)
-    places = positions(lat, state.latitude), _place_longitude(state, lon)
+    places = positions(lat, state.latitude), state.columns_of(lon)
     nearest = [np.rint(each) for each in places]
     off = max(float(np.abs(p - n).max()) for p, n in zip(places, nearest, strict=True))
     step = [float(np.median(np.diff(each))) for each in (state.latitude, state.longitude)]
@@ -238,16 +239,6 @@ def grid_match(state: State, field: int, sides: tuple[Side, Side]) -> tuple[Rows
     return made, packed, "own" if off <= SAME else "mean"
 
 
-def _place_longitude(state: State, at: np.ndarray) -> np.ndarray:
-    first = state.longitude[0]
-    middle = (state.longitude[0] + state.longitude[-1]) / 2
-    turned = first + (at - first) % 360 if state.wraps else middle + (at - middle + 180) % 360 - 180
-    if not state.wraps:
-        return positions(turned, state.longitude)
-    period = np.append(state.longitude, state.longitude[0] + 360)
-    return positions(turned, period)
-
-
 def _span(state: State) -> str:
     lat, lon = state.latitude, state.longitude
     return f"{lat[0]:.4g} to {lat[-1]:.4g} N, {lon[0]:.4g} to {lon[-1]:.4g} E"
@@ -275,11 +266,8 @@ def _on_points(
         table = table.isel(obs=np.flatnonzero(told))
     values = table["value"].values * scale[0] + scale[1]
     errors = np.nan_to_num(table["error"].values * abs(scale[0]))
-    if told.any() and (errors <= 0).any():
-        raise ValuesError(
-            f"{found.variable}: {int((errors <= 0).sum())} standard errors are zero or negative. "
-            "Mask them, or leave errors out: what the model cannot represent is always counted"
-        )
+    if told.any():
+        positive(errors, found.variable)
     rows, seen = bilinear(
         state,
         number,

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from xocean_ml.kernels.lattice import positions
 from xocean_ml.kernels.nearby import places
 
 __all__ = ["State"]
@@ -48,6 +49,14 @@ class State:
         """Where each field lies in the vector."""
         ends = np.cumsum([0, *(int(each.sum()) for each in self.known)])
         return tuple(slice(int(a), int(b)) for a, b in itertools.pairwise(ends))
+
+    def columns_of(self, longitude: np.ndarray) -> np.ndarray:
+        """Places of longitudes, in any range, in columns; see `kernels.lattice.positions`."""
+        own = self.longitude
+        if self.wraps:
+            return positions(own[0] + (longitude - own[0]) % 360, np.append(own, own[0] + 360))
+        middle = (own[0] + own[-1]) / 2
+        return positions(middle + (longitude - middle + 180) % 360 - 180, own)
 
     @cached_property
     def index(self) -> np.ndarray:

@@ -11,7 +11,7 @@ import xarray as xr
 from xocean_ml.errors import GridError
 from xocean_ml.grid import TimeAxis
 
-__all__ = ["check_step", "dates", "keys", "of_keys"]
+__all__ = ["check_step", "dates", "decoded", "keys", "of_keys"]
 
 MONTH = (27.0, 32.0)
 """Days of a step that is a month."""
@@ -26,6 +26,22 @@ def dates(array: xr.DataArray, dim: Hashable) -> xr.DataArray:
     """Times along a dimension, whose coordinate may bear another name."""
     along = [c for c in array.coords.values() if c.dims == (dim,) and c.dtype.kind in "MO"]
     return along[0] if along and dim not in array.coords else array[dim]
+
+
+def decoded(time: xr.DataArray) -> xr.DataArray:
+    """The same times, if they are dates.
+
+    Raises
+    ------
+    GridError
+        Numbers, whose units nobody has read.
+    """
+    if time.dtype.kind not in "MO":
+        raise GridError(
+            f"{time.name}: times are not decoded (dtype {time.dtype}): call xarray.decode_cf "
+            "first, or assign datetime64 values"
+        )
+    return time
 
 
 def keys(time: xr.DataArray, step: float) -> np.ndarray:
@@ -44,12 +60,7 @@ def keys(time: xr.DataArray, step: float) -> np.ndarray:
     >>> keys(dates, 30.4) - 2000 * 12
     array([0, 0, 1])
     """
-    if time.dtype.kind not in "MO":
-        raise GridError(
-            f"{time.name}: times are not decoded (dtype {time.dtype}): call xarray.decode_cf "
-            "first, or assign datetime64 values"
-        )
-    date = time.dt
+    date = decoded(time).dt
     if _monthly(step):
         return np.asarray(date.year * 12 + date.month - 1, np.int64)
     if time.dtype.kind == "M":

@@ -189,7 +189,7 @@ class Ready:
     def history(self) -> str:
         """One line that says how to do it again."""
         sha = persist.digest(self.model)[:16]
-        name = _called(self.model, self.origin)
+        name = persist.called(self.model, self.origin)
         return metadata.history_line("downscale", model=name, sha256=sha, **self.settings)
 
 
@@ -208,7 +208,7 @@ def prepare(
     _of_right_kinds(ds, guide, fields)
     _one_target(factor, like)
     chosen, origin = _model(model, guide is not None)
-    called = _called(chosen, origin)
+    called = persist.called(chosen, origin)
     _guided_as_wanted(chosen, called, guide)
     plain, quantities = units.dequantify(ds)
     like = None if like is None else _plain_grid(like)
@@ -260,12 +260,6 @@ def _model(model: Any, guided: bool) -> tuple[Downscaler, str | None]:
     if not isinstance(model, Downscaler):
         raise TypeError(f"model {model!r} is no downscaler")
     return model, origin
-
-
-def _called(model: Downscaler, origin: str | None) -> str:
-    """What to call a model: the name it is packaged under, by which it can be had again."""
-    packaged = origin is not None and not origin.endswith(".safetensors")
-    return str(origin) if packaged else model.spec.name
 
 
 def _guided_as_wanted(model: Downscaler, called: str, guide: xr.Dataset | None) -> None:

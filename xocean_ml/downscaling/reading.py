@@ -16,8 +16,9 @@ from xocean_ml.downscaling.target import spacing
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError
 from xocean_ml.fields.search import row_of
 from xocean_ml.grid import Side, sides_of
+from xocean_ml.units import Conversion
 
-__all__ = ["GUIDES", "KNOWN", "Read", "Wanted", "datasets", "read", "wanted"]
+__all__ = ["GUIDES", "KNOWN", "Read", "Wanted", "datasets", "maps", "read", "wanted"]
 
 KNOWN = ("sea_level_anomaly", "sea_surface_height_above_geoid", "sea_surface_temperature")
 """Fields that are taken where none is named: the first that is there."""
@@ -230,7 +231,7 @@ def read(ds: xr.Dataset, what: Wanted) -> Read:
     if missing:
         raise GridError(f"{array.name} has no dimension {', '.join(sorted(missing))}")
     arrays = [
-        _values(_field(plain[f.variable], array), f, spec, sides, leading)
+        maps(_field(plain[f.variable], array), sides, leading, f.conversion(spec["units"]))
         for f, spec in zip(found, what.fields, strict=True)
     ]
     guides = [_guide(plain, spec, what, array, (sides, leading)) for spec in what.guides]
@@ -259,17 +260,35 @@ def _field(each: xr.DataArray, first: xr.DataArray) -> xr.DataArray:
     return each
 
 
-def _values(
+def maps(
     array: xr.DataArray,
-    found: cf.Found,
-    spec: Spec,
     sides: tuple[Side, Side],
     leading: Sequence[Any],
+    change: Conversion | None = None,
 ) -> np.ndarray:
-    """Maps (maps, rows, columns), ascending, in the units that are wanted, in float32."""
+    """Read a field as maps, ascending, in float32.
+
+    Parameters
+    ----------
+    array : DataArray
+    sides : (Side, Side)
+        Of its grid.
+    leading : sequence of dimension
+        All others, in the order of the maps.
+    change : Conversion, optional
+        Of units.
+
+    Returns
+    -------
+    array of float32, (maps, rows, columns)
+
+    Raises
+    ------
+    ValuesError
+        Infinite values; none at all.
+    """
     values = np.asarray(beside.ordered(array, sides, leading).values)
-    change = found.conversion(spec["units"])
-    if not change.identity:
+    if change is not None and not change.identity:
         values = change(values.astype(np.float64))
     values = values.astype(np.float32).reshape(-1, *values.shape[-2:])
     infinite = int(np.isinf(values).sum())
@@ -313,7 +332,7 @@ def _guide(
             beside.alike(array, first, dim)
     lacking = {d: first.sizes[d] for d in leading if d not in array.dims}
     array = array.reset_coords(drop=True).expand_dims(lacking)
-    return _values(array, found, spec, own, leading)
+    return maps(array, own, leading, found.conversion(spec["units"]))
 
 
 def _same(guide: Side, field: Side, array: xr.DataArray, first: xr.DataArray) -> None:

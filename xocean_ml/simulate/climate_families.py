@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 from . import climate_planet
-from ._frozen import Range, chosen, digest
+from ._frozen import Range, are_ranges, chosen, digest
 
 __all__ = ["FACTORS", "FAMILIES", "Family", "fingerprint", "get_family"]
 
@@ -86,10 +86,7 @@ class Family:
     advection: Range = (2.5, 3.5)
 
     def __post_init__(self) -> None:
-        for name in FACTORS:
-            low, high = getattr(self, name)
-            if not low <= high:
-                raise ValueError(f"{name} is a range (low, high); found {(low, high)}")
+        are_ranges(self, FACTORS)
 
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from ._frozen import Range, chosen, digest
+from ._frozen import Range, are_ranges, chosen, digest
 
 __all__ = ["BOX", "FACTORS", "FAMILIES", "Family", "fingerprint", "get_family"]
 
@@ -97,10 +97,7 @@ class Family:
     land: Range = (-0.15, 0.3)
 
     def __post_init__(self) -> None:
-        for name in FACTORS:
-            low, high = getattr(self, name)
-            if not low <= high:
-                raise ValueError(f"{name} is a range (low, high); found {(low, high)}")
+        are_ranges(self, FACTORS)
 
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
