@@ -16,6 +16,7 @@ from xocean_ml.assimilation.analysis import Given, Seen
 from xocean_ml.assimilation.dcvae import Dcvae
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.rows import own
+from xocean_ml.assimilation.tables import Tables
 from xocean_ml.networks.vae import Decoder, Encoder
 
 LATENT = 5
@@ -23,7 +24,10 @@ LATENT = 5
 
 @cache
 def fitted() -> Dcvae:
-    return globe().assimilate.fit("dcvae", latent=LATENT, rank=40, steps=4, progress=False)
+    ds = globe()
+    train, other = ds.isel(time=slice(0, 192)), ds.isel(time=slice(192, 240))
+    options = {"latent": LATENT, "rank": 40, "steps": 4, "withheld": other, "progress": False}
+    return train.assimilate.fit("dcvae", **options)
 
 
 @cache
@@ -32,7 +36,7 @@ def curved() -> Dcvae:
     model = fitted()
     random = np.random.default_rng(0)
     weights = dict(model.weights)
-    name = "decoder.last.conv.weight"
+    name = "last.conv.weight"
     weights[name] = random.normal(0, 0.5, weights[name].shape).astype(np.float32)
     return replace(model, weights=weights)
 
@@ -40,9 +44,11 @@ def curved() -> Dcvae:
 def silent() -> Dcvae:
     """The same with a decoder that adds nothing, and a standard normal prior."""
     model = fitted()
-    weights = {n: np.zeros_like(w) if ".last." in n else w for n, w in model.weights.items()}
+    weights = {
+        n: np.zeros_like(w) if n.startswith("last.") else w for n, w in model.weights.items()
+    }
     prior = np.concatenate([np.zeros((1, LATENT)), np.eye(LATENT)])
-    return replace(model, weights=weights, prior=prior)
+    return replace(model, weights={**model.weights, **none}, prior=prior)
 
 
 def seen(share: float = 0.2, months: int = 3) -> xr.Dataset:
@@ -73,21 +79,25 @@ def given(model: Dcvae, month: int = 0, field: int = 1) -> Given:
     [((12, 24), True, (8, 6), 0), ((9, 11), False, (8, 6, 4), 0), ((13, 26), True, (6, 4), 1)],
 )
 def test_tangents_are_those_of_autograd(shape, wraps, channels, halved):
-    decoder = Decoder(4, 2, shape, wraps, channels, hidden=16, halved=halved)
+    decoder = Decoder(4, 2, 3, shape, wraps, channels, hidden=16, halved=halved)
     torch.nn.init.normal_(decoder.last.conv.weight)
-    z = torch.randn(4, generator=torch.Generator().manual_seed(0))
+    z, phase = torch.randn(6, generator=torch.Generator().manual_seed(0)).split([4, 2])
     with torch.no_grad():
-        fields, tangents = decoder.linearized(z)
-    jacobian = torch.autograd.functional.jacobian(lambda z: decoder(z[None])[0], z)
-    assert fields.shape == (2, *shape)
-    torch.testing.assert_close(fields, decoder(z[None])[0].detach(), rtol=1e-5, atol=1e-6)
+        fields, tangents = decoder.linearized(z, phase)
+
+    def decoded(z):
+        return decoder(z[None], phase[None])[0]
+
+    jacobian = torch.autograd.functional.jacobian(decoded, z)
+    assert fields.shape == (3, *shape)
+    torch.testing.assert_close(fields, decoded(z).detach(), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(tangents, jacobian.movedim(-1, 0), rtol=1e-4, atol=1e-6)
 
 
 def test_before_training_networks_add_nothing():
-    decoder, encoder = Decoder(4, 2, (9, 12), True), Encoder(4, 2, (9, 12), True)
+    decoder, encoder = Decoder(4, 2, 2, (9, 12), True), Encoder(4, 2, (9, 12), True)
     with torch.no_grad():
-        assert not decoder(torch.randn(3, 4)).any()
+        assert not decoder(torch.randn(3, 4), torch.ones(3, 2)).any()
         assert not encoder(torch.randn(3, 2, 9, 12), torch.ones(3, 2, 9, 12))[0].any()
 
 
@@ -121,7 +131,7 @@ def test_the_gradient_is_that_of_finite_differences():
     z, weights = random.standard_normal(LATENT), random.standard_normal(len(known.rows))
 
     def product(z):
-        return weights @ known.rows.of(known.now.scale * model._added(z[None])[0])
+        return weights @ known.rows.of(known.now.scale * model._added(z[None], known.now)[0])
 
     steps = 1e-2 * np.eye(LATENT)
     expected = [(product(z + step) - product(z - step)) / 2e-2 for step in steps]
@@ -133,8 +143,8 @@ def test_newton_goes_as_low_as_adam(month):
     model = curved()
     known = given(model, month)
     background = Seen.of(model.known, known)
-    newton = model.solve(known, background, "newton", 0)
-    adam = model.solve(known, background, "adam", 600)
+    newton, *_ = model.solve(known, background, "newton", 0)
+    adam, *_ = model.solve(known, background, "adam", 600)
     assert newton.cost <= 1.01 * adam.cost
     assert newton.iterations < 15
 
@@ -143,8 +153,8 @@ def test_the_bent_decoder_matters():
     """Else the tests above would say nothing of it."""
     model = curved()
     known = given(model)
-    straight = silent().solve(known, Seen.of(silent().known, known), "newton", 0)
-    bent = model.solve(known, Seen.of(model.known, known), "newton", 0)
+    straight, *_ = silent().solve(known, Seen.of(silent().known, known), "newton", 0)
+    bent, *_ = model.solve(known, Seen.of(model.known, known), "newton", 0)
     assert bent.iterations > 1
     assert not np.allclose(bent.coefficients, straight.coefficients, atol=1e-2)
 
@@ -178,18 +188,63 @@ def test_what_is_encoded_is_decoded():
 
 
 def test_the_same_seed_trains_the_same_model():
-    again = globe().assimilate.fit("dcvae", latent=LATENT, rank=40, steps=4, progress=False)
+    fitted.cache_clear()
+    again, model = fitted(), fitted.__wrapped__()
     for name, each in again.weights.items():
-        np.testing.assert_array_equal(each, fitted().weights[name])
-
-
-def test_other_fields_may_be_withheld():
-    ds = globe()
-    train, other = ds.isel(time=slice(0, 192)), ds.isel(time=slice(192, 240))
-    model = train.assimilate.fit(
-        "dcvae", latent=LATENT, rank=20, steps=2, withheld=other, progress=False
-    )
+        np.testing.assert_array_equal(each, model.weights[name])
     assert model.config["told"] == "fitted to 192 times"
+
+
+def test_a_network_that_adds_nothing_is_left_out():
+    """Three steps teach nothing: what is given is the linear model of all times."""
+    with pytest.warns(UserWarning, match="left out"):
+        model = globe().assimilate.fit("dcvae", latent=LATENT, rank=40, steps=3, progress=False)
+    linear = globe().assimilate.fit("eof", latent=LATENT, rank=40)
+    assert type(model) is Eof
+    np.testing.assert_array_equal(model.patterns, linear.patterns)
+
+
+def test_rain_has_no_part_in_the_latent():
+    """Where other fields are there: encodings are the same whatever the rain."""
+    from xocean_ml.assimilation.fit_dcvae import Vae, sizes_of
+
+    state = fitted().state
+    weight = np.where(np.arange(state.size) < state.parts[2].start, 1.0, 0.0)
+    patterns = np.random.default_rng(0).standard_normal((LATENT, state.size))
+    network = Vae(state, patterns, weight, sizes_of(state.shape))
+    x = torch.randn(2, state.size, generator=torch.Generator().manual_seed(0))
+    other = x.clone()
+    other[:, state.parts[2]] = 7.0
+    with torch.no_grad():
+        for one, two in zip(network.encode(x), network.encode(other), strict=True):
+            torch.testing.assert_close(one, two)
+        assert not torch.equal(network.encode(x)[0], network.encode(x + 1)[0])
+
+
+def test_the_decoder_knows_the_season():
+    """The same latent in two months differs; without a season it does not."""
+    model, z = curved(), np.ones((1, LATENT))
+    winter, summer = (model.decode(z, model.tables.at(month)) for month in (0.0, 6.0))
+    assert not np.allclose(winter, summer)
+    plain = Tables(model.tables.mean[:1], model.tables.scale[:1], model.tables.power)
+    one, other = (plain.at(month).phase for month in (0.0, 6.0))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_expected_is_the_mean_of_all_that_is_possible():
+    """Of a decoder that bends the mean of many members is the analysis, not the likeliest state."""
+    model = curved()
+    few = seen(0.02, months=1)
+    full = few.assimilate(model, error=ERROR, residual=False)
+    drawn = few.assimilate(model, error=ERROR, residual=False, members=400)
+    away = drawn.psl.mean("realization") - full.psl
+    noise = full.psl_spread / 20
+    assert float(np.sqrt(((away / noise) ** 2).mean())) < 2
+    known = given(model)
+    found, *_ = model.solve(known, Seen.of(model.known, known), "newton", 0)
+    bend, bent = model._bend(found.coefficients[:LATENT], found.posterior, known.now)
+    assert np.abs(bend).max() > 0
+    assert (bent >= 0).all()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ Which model finds the latent is one rule per module; a call walks down this tabl
 `analysis`      the update, what the patterns leave, members
 `assimilator`   what a model is
 `eof`           the linear model; `fit_eof` learns it
-`dcvae`         the convolutional one; `newton` solves it, `fit_dcvae` trains it
+`dcvae`         the convolutional one; `newton` solves it, `fit_dcvae` trains it, and
+                `train` the packaged one
 `impact`        from the latent to a series; `fit_impact`
 `fit`           a model of one's own fields; `reading` and `climate` make anomalies of them
 `tables`        climatology and transforms

@@ -9,7 +9,7 @@ import numpy as np
 
 from xocean_ml.assimilation.analysis import Analysis, Given
 from xocean_ml.assimilation.state import State
-from xocean_ml.assimilation.tables import Tables
+from xocean_ml.assimilation.tables import Moment, Tables
 from xocean_ml.persist import Model
 
 __all__ = ["Assimilator"]
@@ -70,8 +70,8 @@ class Assimilator(Model, Protocol):
     def unseen(self) -> np.ndarray:
         """Variance, (n,), of what the latent does not hold."""
 
-    def draw(self, random: np.random.Generator) -> np.ndarray:
+    def draw(self, random: np.random.Generator, now: Moment) -> np.ndarray:
         """A state that nothing is observed of, (n,), as normalised anomalies."""
 
-    def decode(self, latent: np.ndarray) -> np.ndarray:
-        """Normalised anomalies, (..., n), of latents (..., latent)."""
+    def decode(self, latent: np.ndarray, now: Moment) -> np.ndarray:
+        """Normalised anomalies, (..., n), of latents (..., latent) of one time of the year."""

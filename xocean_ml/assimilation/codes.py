@@ -13,6 +13,7 @@ from xocean_ml.assimilation.assimilator import Assimilator
 from xocean_ml.assimilation.output import Place, place_of
 from xocean_ml.assimilation.prepare import chosen_model
 from xocean_ml.assimilation.reading import seasons, told_apart
+from xocean_ml.assimilation.tables import Moment
 from xocean_ml.chunked import Input, Output
 from xocean_ml.errors import FieldNotFound, GridError
 
@@ -141,8 +142,8 @@ def _task(
     flat = np.asarray(latent, np.float64).reshape(len(times), -1, latent.shape[-1])
     made = np.stack(
         [
-            values_of(model, model.decode(each), when, anomalies)
-            for each, when in zip(flat, times, strict=True)
+            values_of(model, model.decode(each, now), now, anomalies)
+            for each, now in zip(flat, map(model.tables.at, times), strict=True)
         ]
     )
     fields = model.state.unpack(made)[..., lies.flips[0], lies.flips[1]]
@@ -151,9 +152,8 @@ def _task(
     return results if len(results) > 1 else results[0]
 
 
-def values_of(model: Any, anomaly: np.ndarray, season: float, anomalies: bool) -> np.ndarray:
+def values_of(model: Any, anomaly: np.ndarray, now: Moment, anomalies: bool) -> np.ndarray:
     """Expected values of normalised anomalies whose error is what the latent leaves."""
-    now = model.tables.at(season)
     values = model.tables.values(anomaly, now, model.unseen)
     if anomalies:
         size = model.state.size
@@ -188,8 +188,8 @@ def sample(model: Assimilator, n: int, *, seed: int = 0, month: int | None = Non
     for number in range(n):
         random = np.random.default_rng([seed, number])
         when = int(random.integers(12)) if month is None else month - 1
-        anomaly = model.draw(random)
-        values.append(model.tables.values(anomaly, model.tables.at(float(when))))
+        now = model.tables.at(float(when))
+        values.append(model.tables.values(model.draw(random, now), now))
         months.append(when + 1)
     fields = model.state.unpack(np.stack(values))[..., place.flips[0], place.flips[1]]
     coords = {str(k): v.variable for k, v in place.coordinates.coords.items()}

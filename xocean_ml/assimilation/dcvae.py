@@ -26,11 +26,16 @@ from xocean_ml.assimilation.analysis import (
 )
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.newton import Problem, Solution, adam, newton
+from xocean_ml.assimilation.tables import PHASES, Moment
+from xocean_ml.kernels.gaussian import Posterior
 from xocean_ml.spec import Spec
 
 __all__ = ["Dcvae"]
 
 SOLVERS = ("newton", "adam")
+
+PAIRS = 24
+"""Draws about the solution, and their mirror images, that tell how the decoder bends there."""
 
 
 @persist.register("dcvae")
@@ -41,7 +46,7 @@ class Dcvae(Eof):
     Parameters
     ----------
     weights : mapping of str to array
-        Of the decoder, and of the encoder that it was trained with.
+        Of the decoder.
     prior : array, (latent + 1, latent)
         Mean of the latent, and the precision.
 
@@ -73,13 +78,9 @@ class Dcvae(Eof):
 
         from xocean_ml.networks.vae import Decoder
 
-        sizes, fields = self.config["sizes"]["decoder"], len(self.state.known)
-        made = Decoder(self.latent, fields, self.state.shape, self.state.wraps, **sizes)
-        mine = {
-            name.removeprefix("decoder."): torch.from_numpy(np.array(each, np.float32))
-            for name, each in self.weights.items()
-            if name.startswith("decoder.")
-        }
+        sizes, fields = self.config["sizes"], len(self.state.known)
+        made = Decoder(self.latent, PHASES, fields, self.state.shape, self.state.wraps, **sizes)
+        mine = {name: torch.from_numpy(np.array(w, np.float32)) for name, w in self.weights.items()}
         made.load_state_dict(mine)
         return made.eval().requires_grad_(False)
 
@@ -96,33 +97,49 @@ class Dcvae(Eof):
 
     # ---- decoding ----------------------------------------------------------------------------
 
-    def decode(self, latent: np.ndarray) -> np.ndarray:
-        """Normalised anomalies, (..., n), of latents (..., latent)."""
+    def decode(self, latent: np.ndarray, now: Moment) -> np.ndarray:
+        """Normalised anomalies, (..., n), of latents (..., latent) of one time of the year."""
         flat = np.asarray(latent, np.float64).reshape(-1, self.latent)
-        return super().decode(latent) + self._added(flat).reshape(*latent.shape[:-1], -1)
+        return super().decode(latent, now) + self._added(flat, now).reshape(*latent.shape[:-1], -1)
 
-    def _added(self, latent: np.ndarray) -> np.ndarray:
+    def _added(self, latent: np.ndarray, now: Moment) -> np.ndarray:
         """What the network adds, (samples, n), for latents (samples, latent)."""
         import torch
 
+        phase = np.broadcast_to(now.phase, (len(latent), len(now.phase)))
         with torch.no_grad():
-            made = self.decoder(self._placed(latent))
+            made = self.decoder(self._placed(latent), self._placed(phase))
         return np.asarray(self.state.pack(made.cpu().numpy()), np.float64)
 
-    def _linearized(self, latent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _linearized(self, latent: np.ndarray, now: Moment) -> tuple[np.ndarray, np.ndarray]:
         """What the network adds, (n,), and what each number of the latent changes, (latent, n)."""
         import torch
 
         with torch.no_grad():
-            made, tangents = self.decoder.linearized(self._placed(latent))
+            made, tangents = self.decoder.linearized(self._placed(latent), self._placed(now.phase))
         return tuple(  # type: ignore[return-value]
             np.asarray(self.state.pack(each.cpu().numpy()), np.float64) for each in (made, tangents)
         )
 
-    def draw(self, random: np.random.Generator) -> np.ndarray:
+    def _bend(
+        self, latent: np.ndarray, found: Posterior, now: Moment
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What is expected of the decoder beyond its tangents, and its variance, (n,) each.
+
+        Rain that grows ever faster with temperature is more, in the mean of all that the
+        observations leave open, than that of their mean. The draws are the same at all times, so
+        that differences of two analyses are of the observations.
+        """
+        white = np.random.default_rng(0).standard_normal((len(found.factor), PAIRS))
+        away = found.draw(white)[: self.latent].T
+        both = self._added(np.concatenate([latent + away, latent - away, latent[None]]), now)
+        even = 0.5 * (both[:PAIRS] + both[PAIRS:-1]) - both[-1]
+        return even.mean(axis=0), even.var(axis=0)
+
+    def draw(self, random: np.random.Generator, now: Moment) -> np.ndarray:
         """A state that nothing is observed of, (n,), as normalised anomalies."""
         linear_part, coefficients = prior_draw(self.known, random)
-        return linear_part + self._added(coefficients[None, : self.latent])[0]
+        return linear_part + self._added(coefficients[None, : self.latent], now)[0]
 
     # ---- analysis ----------------------------------------------------------------------------
 
@@ -150,34 +167,38 @@ class Dcvae(Eof):
         if solver not in SOLVERS:
             raise ValueError(f"solver={solver!r}: it is one of {', '.join(map(repr, SOLVERS))}")
         seen = Seen.of(self.known, given)
-        found = self.solve(given, seen, solver, steps)
+        found, added, tangents = self.solve(given, seen, solver, steps)
         z = found.coefficients[: self.latent]
-        added, tangents = self._linearized(z)
+        bend, bent = self._bend(z, found.posterior, given.now)
         patterns = self.known.patterns.copy()
         patterns[: self.latent] += tangents
-        left = found.left[:, None]
+        left = (found.left - seen.rows.of(bend))[:, None]
         change = patterns, seen.rows.weighted(patterns)
         made = told(self.known, given, seen, left, found.posterior, change, residual=residual)
         return replace(
             made,
             coefficients=found.coefficients[:, None],
-            anomaly=made.anomaly + self.known.patterns.T @ found.coefficients + added,
+            anomaly=made.anomaly + self.known.patterns.T @ found.coefficients + added + bend,
+            variance=made.variance + bent,
             chi_square=np.array([2 * found.cost / max(len(given.rows), 1)]),
             iterations=found.iterations,
         )
 
-    def solve(self, given: Given, seen: Seen, solver: str, steps: int) -> Solution:
-        """Coefficients of one time."""
-        known, now, rows = self.known, given.now, given.rows
+    def solve(
+        self, given: Given, seen: Seen, solver: str, steps: int
+    ) -> tuple[Solution, np.ndarray, np.ndarray]:
+        """Coefficients of one time; what the network adds there, (n,), and its tangents."""
+        known, now = self.known, given.now
         assert known.precision is not None
-        scale = now.scale
+        last: tuple[np.ndarray, np.ndarray]
 
         def added(z: np.ndarray) -> np.ndarray:
-            return rows.of(scale * self._added(z[None])[0])
+            return seen.rows.of(self._added(z[None], now)[0])
 
         def linearized(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            one, tangents = self._linearized(z)
-            return rows.of(scale * one), rows.weighted(scale * tangents)
+            nonlocal last
+            last = self._linearized(z, now)
+            return seen.rows.of(last[0]), seen.rows.weighted(last[1])
 
         problem = Problem(
             seen.design,
@@ -190,22 +211,26 @@ class Dcvae(Eof):
             self.latent,
         )
         if solver == "newton":
-            return newton(problem, problem.linear_start())
-        return adam(problem, known.mean, self._pull(given), steps=steps)
+            found = newton(problem, problem.linear_start())
+        else:
+            found = adam(problem, known.mean, self._pull(given), steps=steps)
+        # both end with the tangents of their solution
+        return found, *last
 
     def _pull(self, given: Given) -> Any:
         """Gradients of what the network adds to the observations, by one backward pass."""
         import torch
 
-        state, rows, scale = self.state, given.rows, given.now.scale
+        state, rows, now = self.state, given.rows, given.now
 
         def pull(z: np.ndarray, weights: np.ndarray) -> np.ndarray:
             spread = np.zeros(state.size)
             for corner in range(rows.cell.shape[1]):
                 np.add.at(spread, rows.cell[:, corner], rows.weight[:, corner] * weights)
-            field = np.nan_to_num(state.unpack((spread * scale)[None]))
+            field = np.nan_to_num(state.unpack((spread * now.scale)[None]))
             latent = self._placed(z[None]).requires_grad_(True)
-            product = (self.decoder(latent) * self._placed(field)).sum()
+            made = self.decoder(latent, self._placed(now.phase[None]))
+            product = (made * self._placed(field)).sum()
             (gradient,) = torch.autograd.grad(product, latent)
             return np.asarray(gradient[0].cpu().numpy(), np.float64)
 
@@ -220,10 +245,11 @@ class Dcvae(Eof):
         residual: bool,
     ) -> np.ndarray:
         """Draws of the state, (1, draws, n), as normalised anomalies: decoded, not linearized."""
-        z = made.coefficients[: self.latent, 0]
+        z, now = made.coefficients[: self.latent, 0], given.now
+        centre = self._added(z[None], now) + self._bend(z, made.posterior, now)[0]
 
         def change(away: np.ndarray) -> np.ndarray:
-            added = self._added(z + away[: self.latent].T) - self._added(z[None])
+            added = self._added(z + away[: self.latent].T, now) - centre
             return np.asarray(away.T @ self.known.patterns + added)
 
         drawn = deviations(self.known, given, made, random[0], change, residual=residual)
@@ -232,18 +258,18 @@ class Dcvae(Eof):
     # ---- files -------------------------------------------------------------------------------
 
     def tensors(self) -> Mapping[str, np.ndarray]:
-        """Those of the linear model, of the networks, and the latent's prior."""
-        networks = {f"network.{name}": each for name, each in self.weights.items()}
-        return {**super().tensors(), **networks, "prior": self.prior}
+        """Those of the linear model, of the network, and the latent's prior."""
+        network = {f"decoder.{name}": each for name, each in self.weights.items()}
+        return {**super().tensors(), **network, "prior": self.prior}
 
     @classmethod
     def build(cls, spec: Spec, tensors: Mapping[str, np.ndarray]) -> Dcvae:
         """Rebuild from a spec and tensors."""
         plain = Eof.build(spec, tensors)
         weights = {
-            name.removeprefix("network."): each
+            name.removeprefix("decoder."): each
             for name, each in tensors.items()
-            if name.startswith("network.")
+            if name.startswith("decoder.")
         }
         prior = tensors["prior"].astype(np.float64)
         made = cls(

@@ -25,7 +25,7 @@ from xocean_ml.assimilation.analysis import (
     prior_draw,
 )
 from xocean_ml.assimilation.state import State
-from xocean_ml.assimilation.tables import Tables
+from xocean_ml.assimilation.tables import Moment, Tables
 from xocean_ml.errors import ModelFileError
 from xocean_ml.spec import FieldSpec, Spec
 
@@ -117,7 +117,7 @@ class Eof:
         beyond = self.known.patterns[self.latent :]
         return np.asarray((beyond**2).sum(axis=0) + self.known.rest**2)
 
-    def draw(self, random: np.random.Generator) -> np.ndarray:
+    def draw(self, random: np.random.Generator, now: Moment) -> np.ndarray:
         """A state that nothing is observed of, (n,), as normalised anomalies."""
         return prior_draw(self.known, random)[0]
 
@@ -127,8 +127,8 @@ class Eof:
 
         return sample(self, n, seed=seed, month=month)
 
-    def decode(self, latent: np.ndarray) -> np.ndarray:
-        """Normalised anomalies, (..., n), of latents (..., latent)."""
+    def decode(self, latent: np.ndarray, now: Moment) -> np.ndarray:
+        """Normalised anomalies, (..., n), of latents (..., latent) of one time of the year."""
         return np.asarray(latent @ self.known.patterns[: self.latent])
 
     def tensors(self) -> Mapping[str, np.ndarray]:

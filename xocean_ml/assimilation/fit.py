@@ -15,7 +15,7 @@ from xocean_ml.assimilation.climate import SEASONS, Climate, anomalies, climate
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.fit_eof import learn
 from xocean_ml.assimilation.reading import Read, read, told_apart
-from xocean_ml.errors import GridError
+from xocean_ml.errors import GridError, warn
 
 __all__ = ["fit"]
 
@@ -23,6 +23,9 @@ KINDS = ("eof", "dcvae")
 
 WITHHELD = 0.2
 """Share of the times that tell when to stop, and what the latent cannot represent."""
+
+LEAST_GAIN = 0.01
+"""Share by which a network must make the error of withheld times smaller, or it is left out."""
 
 RANK = 500
 """Most patterns, those of the latent included."""
@@ -79,7 +82,8 @@ def fit(
     Returns
     -------
     Eof or Dcvae
-        ``.save(path)`` keeps it.
+        ``.save(path)`` keeps it. Where withheld times of `ds` tell that the network adds nothing,
+        it is the linear model, of all times, which is said.
 
     Raises
     ------
@@ -157,22 +161,33 @@ def _dcvae(
 ) -> Eof:
     """The convolutional model, stopped by withheld samples."""
     from xocean_ml.assimilation.dcvae import Dcvae
-    from xocean_ml.assimilation.fit_dcvae import teach
+    from xocean_ml.assimilation.fit_dcvae import Samples, teach
     from xocean_ml.training import withheld_blocks
 
+    every, alone = data, held is None
     if held is None:
         many = int(data.times.max()) + 1
         split = withheld_blocks(many, WITHHELD, max(1, many // 12), schedule.seed)
         data, held = data.some(split.train[data.times]), data.some(split.withheld[data.times])
     # of the times to train on alone: what is withheld would tell of itself through its mean
     known = climate(data, config["season"])
-    when = told_apart(held.month, config["season"])
-    others = anomalies(known.tables, known.state.pack(held.values).astype(np.float64), when)
-    found = teach(known, known.anomaly, others, config["latent"], rank, schedule, progress)
+    tables = known.tables
+    when, then = (told_apart(each.month, config["season"]) for each in (data, held))
+    others = anomalies(tables, known.state.pack(held.values).astype(np.float64), then)
+    train = Samples.of(tables, known.anomaly, when)
+    found = teach(
+        known, train, Samples.of(tables, others, then), config["latent"], rank, schedule, progress
+    )
+    if alone and found.gain < LEAST_GAIN:
+        warn(
+            f"the network makes the error of withheld times smaller by {found.gain:.1%}, and is "
+            "left out: this is the linear model, of all times"
+        )
+        return _eof(every, config, rank)
     whole = {
         **config,
         "fields": _fields(data, known, found.lengths),
-        "sizes": {part: dict(each) for part, each in found.sizes.items()},
+        "sizes": dict(found.sizes),
     }
     return Dcvae(
         known.state,

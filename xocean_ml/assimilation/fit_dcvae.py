@@ -1,5 +1,7 @@
 """Trains the convolutional model, and measures on withheld times what it knows and what it leaves.
 
+The latent is of the fields that are nearly normal; rain, where there are others, is what the
+decoder makes of them: a latent that held rain of its own would be unknown where none is observed.
 The linear path stays what the EOFs of the training times are; encoder and decoder begin as it and
 learn what they can add, by the evidence lower bound, until withheld times tell that they learn no
 more. Errors of the reconstruction go together over large areas: their squares count as so many
@@ -8,7 +10,7 @@ independent ones as their spectrum has (Bretherton et al. 1999), not as there ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,16 +20,17 @@ import torch
 from xocean_ml.assimilation.climate import Climate
 from xocean_ml.assimilation.fit_eof import correlation_length, eofs, met, smooth
 from xocean_ml.assimilation.state import State
+from xocean_ml.assimilation.tables import PHASES, Tables
 from xocean_ml.networks.vae import Decoder, Encoder
 from xocean_ml.training import Schedule, fit, generator, seeded
 
-__all__ = ["Learned", "Vae", "sizes_of", "teach"]
+__all__ = ["Learned", "Samples", "Vae", "sizes_of", "teach"]
 
 SCHEDULE = Schedule(
     steps=2000,
-    rate=1e-3,
+    rate=2e-3,
     warmup=100,
-    batch=32,
+    batch=64,
     ema=0.995,
     check_every=100,
     patience=8,
@@ -45,10 +48,6 @@ SMALLEST = 4
 
 WIDTHS = (16, 32, 48, 64)
 """Channels of the levels, finest first."""
-
-SKEWED = 0.05
-"""Weight of skewed fields in the choice of the latent's linear path: the decoder makes them of
-the others, which a line cannot."""
 
 
 def sizes_of(shape: tuple[int, int]) -> dict[str, dict[str, Any]]:
@@ -76,6 +75,7 @@ class Vae(torch.nn.Module):
     patterns : array, (latent, n)
         Of coefficients of unit variance, orthogonal in the product with `weight`.
     weight : array, (n,)
+        Zero for what the encoder is not shown.
     sizes : mapping
         As `sizes_of` gives them.
     """
@@ -85,25 +85,26 @@ class Vae(torch.nn.Module):
     ) -> None:
         super().__init__()
         latent, fields = len(patterns), len(state.known)
-        self.decoder = Decoder(latent, fields, state.shape, state.wraps, **sizes["decoder"])
+        self.decoder = Decoder(latent, PHASES, fields, state.shape, state.wraps, **sizes["decoder"])
         self.encoder = Encoder(latent, fields, state.shape, state.wraps, **sizes["encoder"])
         squares = (patterns**2 * weight).sum(axis=1)
         back = (patterns * weight / squares[:, None]).T
-        known = torch.from_numpy(state.known)
+        known, shown = torch.from_numpy(state.known), torch.from_numpy(weight > 0)
         for name, each in (("patterns", patterns), ("back", back)):
             self.register_buffer(name, torch.from_numpy(each.astype(np.float32)), persistent=False)
         self.register_buffer("known", known, persistent=False)
+        self.register_buffer("shown", shown, persistent=False)
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Means and logarithms of variances of the latent, of anomalies with gaps."""
-        there = torch.isfinite(x)
+        there = torch.isfinite(x) & self.tensor("shown")
         filled = torch.where(there, x, 0.0)
         mean, log_variance = self.encoder(self._grid(filled), self._grid(there.to(x.dtype)))
         return mean + filled @ self.tensor("back"), log_variance
 
-    def decode(self, z: torch.Tensor) -> torch.Tensor:
+    def decode(self, z: torch.Tensor, phase: torch.Tensor) -> torch.Tensor:
         """Anomalies, (samples, n)."""
-        return z @ self.tensor("patterns") + self.decoder(z)[:, self.tensor("known")]
+        return z @ self.tensor("patterns") + self.decoder(z, phase)[:, self.tensor("known")]
 
     def _grid(self, x: torch.Tensor) -> torch.Tensor:
         known = self.tensor("known")
@@ -119,6 +120,35 @@ class Vae(torch.nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
+class Samples:
+    """States to learn from.
+
+    Parameters
+    ----------
+    anomaly : array of float32, (samples, n)
+        Normalised, NaN where missing.
+    phase : array of float32, (samples, PHASES)
+        Where in the year each is.
+    """
+
+    anomaly: np.ndarray
+    phase: np.ndarray
+
+    @classmethod
+    def of(cls, tables: Tables, anomaly: np.ndarray, season: np.ndarray) -> Samples:
+        """Samples at times of the year, as the climatology tells them apart."""
+        return cls(anomaly, tables.phases(season).astype(np.float32))
+
+    def split(self, many: int = 64) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Some at a time."""
+        return zip(
+            torch.from_numpy(self.anomaly).split(many),
+            torch.from_numpy(self.phase).split(many),
+            strict=True,
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Learned:
     """What the convolutional model consists of.
 
@@ -129,11 +159,14 @@ class Learned:
     rest : array of float32, (n,)
     lengths : tuple of float
     weights : mapping of str to array
-        Of the networks.
+        Of the decoder.
     prior : array, (latent + 1, latent)
         Mean and precision.
     sizes : mapping
-        Of the networks.
+        Of the decoder.
+    gain : float
+        By what share the network makes the squared error of withheld samples smaller than it is
+        with the linear path alone.
     """
 
     patterns: np.ndarray
@@ -142,12 +175,13 @@ class Learned:
     weights: Mapping[str, np.ndarray]
     prior: np.ndarray
     sizes: Mapping[str, Any]
+    gain: float
 
 
 def teach(
     known: Climate,
-    train: np.ndarray,
-    withheld: np.ndarray,
+    train: Samples,
+    withheld: Samples,
     latent: int,
     rank: int,
     schedule: Schedule,
@@ -159,45 +193,45 @@ def teach(
     ----------
     known : Climate
         Grid and weights.
-    train, withheld : array of float32, (samples, n)
-        Normalised anomalies, NaN where missing.
+    train, withheld : Samples
     latent, rank : int
     schedule : Schedule
     progress : bool, optional
     """
-    filled = np.nan_to_num(train)
-    patterns = eofs(filled, _latent_weight(known), latent)[0]
+    filled, weight = np.nan_to_num(train.anomaly), _latent_weight(known)
+    patterns = eofs(filled, weight, latent)[0]
     sizes = sizes_of(known.state.shape)
     with seeded(schedule.seed):
-        network = Vae(known.state, patterns, _latent_weight(known), sizes)
+        network = Vae(known.state, patterns, weight, sizes)
     spectrum = eofs(filled, known.weight, rank)[1]
     codes = filled @ network.tensor("back").numpy()
     loss = _Loss(known, filled - codes @ patterns, spectrum[latent:], latent)
-    held = torch.from_numpy(withheld)
+    many = len(train.anomaly)
 
     def batch(step: int) -> Any:
-        chosen = generator(schedule.seed, 0, step).integers(len(train), size=schedule.batch)
+        chosen = generator(schedule.seed, 0, step).integers(many, size=schedule.batch)
         share = min(1.0, (step + 1) / (WARMUP * schedule.steps))
-        return train[chosen], np.array([share], np.float32)
+        return train.anomaly[chosen], train.phase[chosen], np.array([share], np.float32)
 
     fitted = fit(
         network,
         batch,
         lambda each, given: loss.bound(each, *given),
         schedule=schedule,
-        validate=lambda each: loss.score(each, held),
+        validate=lambda each: loss.score(each, withheld),
         progress=progress,
     )
-    return _measured(known, fitted.network, patterns, train, withheld, rank, sizes, schedule.seed)
+    made = fitted.network.to("cpu").eval()
+    return _measured(known, made, patterns, train, withheld, rank, sizes["decoder"], schedule.seed)
 
 
 def _latent_weight(known: Climate) -> np.ndarray:
-    """Weights by which the linear path is chosen."""
+    """Weights by which the linear path is chosen: none for skewed fields if there are others."""
     weight = known.weight.copy()
     if len(set(known.power)) > 1:
         for part, power in zip(known.state.parts, known.power, strict=True):
             if power > 1:
-                weight[part] *= SKEWED
+                weight[part] = 0
     return weight
 
 
@@ -221,41 +255,46 @@ class _Loss:
         self.precision = torch.from_numpy(precision.astype(np.float32))
         self.latent = latent
 
-    def bound(self, network: Vae, x: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    def bound(
+        self, network: Vae, x: torch.Tensor, phase: torch.Tensor, share: torch.Tensor
+    ) -> torch.Tensor:
         """Of samples (samples, n), with a share (1,) of the divergence from the prior."""
         mean, log_variance = network.encode(x)
         z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
-        there = torch.isfinite(x)
-        error = torch.where(there, x - network.decode(z), 0.0)
-        fit_ = 0.5 * (error**2 * self.precision.to(x.device)).sum(dim=1)
+        fit_ = 0.5 * self.squares(x - network.decode(z, phase))
         away = 0.5 * (mean**2 + torch.exp(log_variance) - 1 - log_variance).sum(dim=1)
         return ((fit_ + share * away) / self.latent).mean()
 
-    def score(self, network: Vae, held: torch.Tensor) -> float:
+    def squares(self, error: torch.Tensor) -> torch.Tensor:
+        """Weighted squares of errors (samples, n), NaN where missing: (samples,)."""
+        return (torch.nan_to_num(error) ** 2 * self.precision.to(error.device)).sum(dim=1)
+
+    def score(self, network: Vae, held: Samples) -> float:
         """The bound of withheld samples."""
-        return float(
-            np.mean([float(self.bound(network, x, torch.ones(1))) for x in held.split(64)])
-        )
+        device = next(network.parameters()).device
+        every = [
+            float(self.bound(network, x.to(device), phase.to(device), torch.ones(1, device=device)))
+            for x, phase in held.split()
+        ]
+        return float(np.mean(every))
 
 
 def _measured(
     known: Climate,
     network: Vae,
     patterns: np.ndarray,
-    train: np.ndarray,
-    withheld: np.ndarray,
+    train: Samples,
+    withheld: Samples,
     rank: int,
     sizes: Mapping[str, Any],
     seed: int,
 ) -> Learned:
     """Prior, patterns of what is not represented, and what is left, of a trained network."""
-    network = network.to("cpu").eval()
+    learnt, _, taught = _run(network, train)
     mean, variance, left = _run(network, withheld)
-    beyond, values = eofs(
-        np.nan_to_num(_run(network, train)[2]), known.weight, rank - len(patterns)
-    )
+    beyond, values = eofs(np.nan_to_num(taught), known.weight, rank - len(patterns))
     ratio, remains = met(np.nan_to_num(left), beyond, values, known.weight)
-    there = np.isfinite(withheld)
+    there = np.isfinite(withheld.anomaly)
     remains = np.where(there, remains, np.nan)
     rest = np.sqrt(np.nan_to_num(np.nansum(remains**2, axis=0) / np.maximum(there.sum(axis=0), 1)))
     lengths = tuple(
@@ -263,39 +302,53 @@ def _measured(
         for p in known.state.parts
     )
     every = np.concatenate([patterns, beyond * np.sqrt(smooth(ratio))[:, None]])
-    weights = {
-        f"{part}.{name}": each.detach().numpy()
-        for part in ("decoder", "encoder")
-        for name, each in getattr(network, part).state_dict().items()
-    }
+    weights = {name: each.numpy() for name, each in network.decoder.state_dict().items()}
     return Learned(
         every.astype(np.float32),
         rest.astype(np.float32),
         lengths,
         weights,
-        _prior(mean, variance),
+        _prior(learnt, mean, variance),
         sizes,
+        _gain(known, network, withheld, left),
     )
 
 
-def _run(network: Vae, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _gain(known: Climate, network: Vae, withheld: Samples, left: np.ndarray) -> float:
+    """By what share the squares of what is left are smaller than those of the linear path."""
+    filled = np.nan_to_num(withheld.anomaly)
+    plain = filled @ network.tensor("back").numpy() @ network.tensor("patterns").numpy()
+    plain = withheld.anomaly - plain
+    squares = [float((np.nan_to_num(each) ** 2 @ known.weight).sum()) for each in (left, plain)]
+    return 1 - squares[0] / max(squares[1], 1e-30)
+
+
+def _run(network: Vae, samples: Samples) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means, variances and what is left of samples."""
     means, variances, left = [], [], []
     with torch.inference_mode():
-        for x in torch.from_numpy(samples).split(64):
+        for x, phase in samples.split():
             mean, log_variance = network.encode(x)
             means.append(mean.numpy())
             variances.append(torch.exp(log_variance).numpy())
-            left.append((x - network.decode(mean)).numpy())
+            left.append((x - network.decode(mean, phase)).numpy())
     return np.concatenate(means), np.concatenate(variances), np.concatenate(left)
 
 
-def _prior(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Mean and precision of the latent: the aggregate posterior is no standard normal."""
-    centre = mean.mean(axis=0)
-    covariance = np.cov(mean.T, ddof=0).reshape(mean.shape[1], mean.shape[1])
-    # fewer samples than numbers cannot tell correlations: towards the diagonal
-    share = min(1.0, mean.shape[1] / len(mean))
-    covariance = (1 - share) * covariance + share * np.diag(np.diag(covariance))
-    covariance += np.diag(variance.mean(axis=0))
+def _prior(learnt: np.ndarray, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Mean and precision of the latent: the aggregate posterior is no standard normal.
+
+    Parameters
+    ----------
+    learnt : array, (samples, latent)
+        Encodings of what was trained on: there are many, which tell correlations.
+    mean, variance : array, (others, latent)
+        Encodings of what was withheld: how much of each number is met there.
+    """
+    centre, size = learnt.mean(axis=0), learnt.shape[1]
+    correlation = np.corrcoef(learnt.T).reshape(size, size)
+    share = min(1.0, size / len(learnt))
+    correlation = (1 - share) * correlation + share * np.eye(size)
+    met_there = np.sqrt(smooth(((mean - centre) ** 2).mean(axis=0)))
+    covariance = correlation * met_there * met_there[:, None] + np.diag(variance.mean(axis=0))
     return np.concatenate([centre[None], np.linalg.inv(covariance)]).astype(np.float64)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
@@ -63,11 +64,15 @@ class Problem:
     linearized: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
     latent: int
 
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """Precision of the coefficients without N, (K, K)."""
+        return np.asarray(self.precision + self.design.T @ (self.design / self.variance[:, None]))
+
     def linear_start(self) -> np.ndarray:
         """The exact answer without N."""
-        weighted = self.design / self.variance[:, None]
-        factor = cholesky(self.precision + self.design.T @ weighted, lower=True)
-        away = weighted.T @ (self.values - self.design @ self.mean)
+        factor = cholesky(self.matrix, lower=True)
+        away = self.design.T @ ((self.values - self.design @ self.mean) / self.variance)
         return np.asarray(self.mean + cho_solve((factor, True), away))
 
     def cost(self, u: np.ndarray, added: np.ndarray) -> float:
@@ -178,9 +183,13 @@ def adam(
 
 def _normal(problem: Problem, jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The whole Jacobian, and the factor of the precision with it."""
-    design = problem.design.copy()
-    design[:, : problem.latent] += jacobian
-    matrix = problem.precision + design.T @ (design / problem.variance[:, None])
+    design, latent = problem.design.copy(), problem.latent
+    design[:, :latent] += jacobian
+    # only what the latent has a part in differs from the linear one
+    matrix = problem.matrix.copy()
+    weighted = design[:, :latent] / problem.variance[:, None]
+    matrix[:latent] = problem.precision[:latent] + weighted.T @ design
+    matrix[latent:, :latent] = matrix[:latent, latent:].T
     return design, cholesky(matrix, lower=True)
 
 

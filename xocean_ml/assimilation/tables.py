@@ -8,13 +8,17 @@ normal (Wilson & Hilferty 1931), zero has one, and the way back has moments in c
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-__all__ = ["CUBE", "MONTHS", "Moment", "Tables", "climatology", "raised", "root"]
+__all__ = ["CUBE", "MONTHS", "PHASES", "Moment", "Tables", "climatology", "raised", "root"]
 
 MONTHS = 12
+
+PHASES = 4
+"""Numbers that tell where in the year a time is."""
+
 CUBE = 3
 """Power of the values that are positive and skewed; 1 for all others."""
 
@@ -31,10 +35,13 @@ class Moment:
     ----------
     mean, scale : array, (..., n)
         Of the transformed values of each cell.
+    phase : array, (PHASES,)
+        Where in the year it is (`Tables.phases`).
     """
 
     mean: np.ndarray
     scale: np.ndarray
+    phase: np.ndarray = field(default_factory=lambda: np.zeros(PHASES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,15 +71,29 @@ class Tables:
         """
         if len(self.mean) == 1:
             return Moment(self.mean[0], self.scale[0])
+        phase = self.phases(np.array([season]))[0]
         before = int(np.floor(season))
         share = season - before
         one, other = before % MONTHS, (before + 1) % MONTHS
         if share == 0:
-            return Moment(self.mean[one], self.scale[one])
+            return Moment(self.mean[one], self.scale[one], phase)
         mean, scale = (
             (1 - share) * each[one] + share * each[other] for each in (self.mean, self.scale)
         )
-        return Moment(mean, scale)
+        return Moment(mean, scale, phase)
+
+    def phases(self, season: np.ndarray) -> np.ndarray:
+        """Cosines and sines of the year and the half year, (times, PHASES), of times of the year.
+
+        Parameters
+        ----------
+        season : array, (times,)
+            As of `at`; where the climatology has no season, all are zero.
+        """
+        if len(self.mean) == 1:
+            return np.zeros((len(season), PHASES))
+        angle = 2 * np.pi / MONTHS * np.asarray(season, np.float64)[:, None] * (1, 2)
+        return np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
 
     def normal(self, values: np.ndarray, now: Moment) -> np.ndarray:
         """Normalised anomalies, (..., n), of values."""

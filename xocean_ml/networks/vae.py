@@ -60,6 +60,8 @@ class Decoder(nn.Module):
     ----------
     latent : int
         Size of the latent.
+    phases : int
+        Numbers that tell where in the year it is: the same sea makes other rain in other months.
     fields : int
         Channels of the result.
     shape : (int, int)
@@ -77,11 +79,12 @@ class Decoder(nn.Module):
     def __init__(
         self,
         latent: int,
+        phases: int,
         fields: int,
         shape: Sequence[int],
         wraps: bool,
         channels: Sequence[int] = (48, 32, 16),
-        hidden: int = 256,
+        hidden: int = 512,
         halved: int = 0,
     ) -> None:
         super().__init__()
@@ -91,7 +94,7 @@ class Decoder(nn.Module):
         self.channels = int(channels[0])
         self.base = coarsest(self.shape, self.levels + halved)
         first = self.channels * self.base[0] * self.base[1]
-        self.widen, self.spread = nn.Linear(latent, hidden), nn.Linear(hidden, first)
+        self.widen, self.spread = nn.Linear(latent + phases, hidden), nn.Linear(hidden, first)
         self.convs = nn.ModuleList(
             _Conv(into, out, wraps) for into, out in itertools.pairwise(channels)
         )
@@ -100,15 +103,16 @@ class Decoder(nn.Module):
         assert self.last.conv.bias is not None
         nn.init.zeros_(self.last.conv.bias)
 
-    def forward(self, z: Tensor) -> Tensor:
-        """Fields (samples, fields, rows, columns) of latents (samples, latent)."""
-        x = functional.silu(self.spread(functional.silu(self.widen(z))))
+    def forward(self, z: Tensor, phase: Tensor) -> Tensor:
+        """Fields (samples, fields, rows, columns) of latents (samples, latent) at their phases."""
+        x = functional.silu(self.widen(torch.cat([z, phase], dim=1)))
+        x = functional.silu(self.spread(x))
         x = x.reshape(-1, self.channels, *self.base)
         for number, conv in enumerate(self.convs):
             x = functional.silu(conv(self._finer(x, number)))
         return self._whole(self.last(x))
 
-    def linearized(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def linearized(self, z: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
         """Fields of one latent, and what each of its numbers changes.
 
         Forward-mode differentiation by hand: all tangents go through each layer as one batch, at
@@ -117,13 +121,15 @@ class Decoder(nn.Module):
         Parameters
         ----------
         z : Tensor, (latent,)
+        phase : Tensor, (phases,)
 
         Returns
         -------
         Tensor, (fields, rows, columns)
         Tensor, (latent, fields, rows, columns)
         """
-        x, t = _silu(self.widen(z[None]), self.widen.weight.T)
+        x = self.widen(torch.cat([z, phase])[None])
+        x, t = _silu(x, self.widen.weight[:, : len(z)].T)
         x, t = _silu(self.spread(x), t @ self.spread.weight.T)
         x, t = (each.reshape(-1, self.channels, *self.base) for each in (x, t))
         for number, conv in enumerate(self.convs):
