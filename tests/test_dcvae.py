@@ -44,9 +44,7 @@ def curved() -> Dcvae:
 def silent() -> Dcvae:
     """The same with a decoder that adds nothing, and a standard normal prior."""
     model = fitted()
-    weights = {
-        n: np.zeros_like(w) if n.startswith("last.") else w for n, w in model.weights.items()
-    }
+    none = {n: np.zeros_like(w) for n, w in model.weights.items() if n.startswith("last.")}
     prior = np.concatenate([np.zeros((1, LATENT)), np.eye(LATENT)])
     return replace(model, weights={**model.weights, **none}, prior=prior)
 
