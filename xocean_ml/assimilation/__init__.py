@@ -13,7 +13,7 @@ Which model finds the latent is one rule per module; a call walks down this tabl
 `blocks`        one task; `checks`, values that cannot be right
 `analysis`      the update, what the patterns leave, members
 `assimilator`   what a model is
-`eof`           the linear model; `fit_eof` learns it
+`eof`           the linear model; `fit_eof` learns it, `coupling` what is chance in it
 `dcvae`         the convolutional one; `newton` solves it, `fit_dcvae` trains it, and
                 `train` the packaged one
 `impact`        from the latent to a series; `fit_impact`

@@ -180,8 +180,8 @@ def _dcvae(
     )
     if alone and found.gain < LEAST_GAIN:
         warn(
-            f"the network makes the error of withheld times smaller by {found.gain:.1%}, and is "
-            "left out: this is the linear model, of all times"
+            f"the network changes the squared error of withheld times by {-found.gain:+.1%}, and "
+            "is left out: this is the linear model, of all times"
         )
         return _eof(every, config, rank)
     whole = {

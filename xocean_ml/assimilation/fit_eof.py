@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xocean_ml.assimilation.climate import Climate
+from xocean_ml.assimilation.coupling import Coupling
 from xocean_ml.kernels.nearby import EARTH_RADIUS_KM
 
 __all__ = ["Patterns", "correlation_length", "eofs", "learn", "met", "smooth"]
@@ -67,9 +68,12 @@ def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
     filled = np.nan_to_num(known.anomaly)
     folds = _folds(times)
     ratios, remains = [], []
+    coupling = Coupling(known.state.parts, known.weight, seed)
     for withheld in folds:
         away = filled - _means(filled, ~withheld, known.month)
-        ratio, left = _withheld(away, known.weight, withheld, rank)
+        others, values = eofs(away[~withheld], known.weight, rank)
+        ratio, left = met(away[withheld], others, values, known.weight)
+        coupling.add(others * np.sqrt(smooth(ratio))[:, None], away[withheld], left)
         ratios.append(ratio)
         remains.append(left)
     patterns = eofs(filled, known.weight, rank)[0]
@@ -84,7 +88,8 @@ def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
         )
         for part in known.state.parts
     )
-    scaled = patterns * np.sqrt(ratio)[:, None]
+    scaled, beyond = coupling.loosened(patterns * np.sqrt(ratio)[:, None], rank)
+    rest = np.sqrt(rest**2 + beyond)
     return Patterns(scaled.astype(np.float32), rest.astype(np.float32), lengths)
 
 
@@ -116,14 +121,6 @@ def _leading(scaled: np.ndarray, count: int) -> np.ndarray:
     for _ in range(POWERS):
         basis = np.linalg.qr(scaled @ (scaled.T @ basis))[0]
     return np.asarray(basis)
-
-
-def _withheld(
-    anomaly: np.ndarray, weight: np.ndarray, block: np.ndarray, rank: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Variances of coefficients in a block, in units of the others', and what is left there."""
-    patterns, values = eofs(anomaly[~block], weight, rank)
-    return met(anomaly[block], patterns, values, weight)
 
 
 def _means(anomaly: np.ndarray, others: np.ndarray, month: np.ndarray | None) -> np.ndarray:
