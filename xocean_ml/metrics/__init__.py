@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from xocean_ml.metrics.assimilation import assimilation
 from xocean_ml.metrics.downscaling import downscaling
 from xocean_ml.metrics.rivals import running_mean, whittaker
 from xocean_ml.metrics.smoothing import smoothing
 from xocean_ml.metrics.sweep import at_noise, frontier, inside
 
 __all__ = [
+    "assimilation",
     "at_noise",
     "downscaling",
     "frontier",
