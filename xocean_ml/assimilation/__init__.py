@@ -18,6 +18,7 @@ Which model finds the latent is one rule per module; a call walks down this tabl
                 `train` the packaged one
 `impact`        from the latent to a series; `fit_impact`
 `fit`           a model of one's own fields; `reading` and `climate` make anomalies of them
+`extend`        further fields join a model
 `tables`        climatology and transforms
 `rows`          what observations see of the state
 `state`         the state as one vector

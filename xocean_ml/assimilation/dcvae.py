@@ -71,6 +71,17 @@ class Dcvae(Eof):
         precision[: self.latent, : self.latent] = self.prior[1:]
         return replace(plain, mean=mean, precision=precision)
 
+    @property
+    def decoded(self) -> int:
+        """Fields that the network has a part in: those that joined later have none."""
+        return len(self.weights["last.conv.bias"])
+
+    def _packed(self, fields: Any) -> np.ndarray:
+        """Vectors (samples, n) of the network's fields (samples, fields, rows, columns)."""
+        made = np.zeros((len(fields), *self.state.known.shape))
+        made[:, : self.decoded] = fields.cpu().numpy()
+        return self.state.pack(made)
+
     @cached_property
     def decoder(self) -> Any:
         """The network, ready to decode."""
@@ -78,7 +89,7 @@ class Dcvae(Eof):
 
         from xocean_ml.networks.vae import Decoder
 
-        sizes, fields = self.config["sizes"], len(self.state.known)
+        sizes, fields = self.config["sizes"], self.decoded
         made = Decoder(self.latent, PHASES, fields, self.state.shape, self.state.wraps, **sizes)
         mine = {name: torch.from_numpy(np.array(w, np.float32)) for name, w in self.weights.items()}
         made.load_state_dict(mine)
@@ -109,7 +120,7 @@ class Dcvae(Eof):
         phase = np.broadcast_to(now.phase, (len(latent), len(now.phase)))
         with torch.no_grad():
             made = self.decoder(self._placed(latent), self._placed(phase))
-        return np.asarray(self.state.pack(made.cpu().numpy()), np.float64)
+        return self._packed(made)
 
     def _linearized(self, latent: np.ndarray, now: Moment) -> tuple[np.ndarray, np.ndarray]:
         """What the network adds, (n,), and what each number of the latent changes, (latent, n)."""
@@ -117,9 +128,7 @@ class Dcvae(Eof):
 
         with torch.no_grad():
             made, tangents = self.decoder.linearized(self._placed(latent), self._placed(now.phase))
-        return tuple(  # type: ignore[return-value]
-            np.asarray(self.state.pack(each.cpu().numpy()), np.float64) for each in (made, tangents)
-        )
+        return self._packed(made[None])[0], self._packed(tangents)
 
     def _bend(
         self, latent: np.ndarray, found: Posterior, now: Moment
@@ -227,7 +236,7 @@ class Dcvae(Eof):
             spread = np.zeros(state.size)
             for corner in range(rows.cell.shape[1]):
                 np.add.at(spread, rows.cell[:, corner], rows.weight[:, corner] * weights)
-            field = np.nan_to_num(state.unpack((spread * now.scale)[None]))
+            field = np.nan_to_num(state.unpack((spread * now.scale)[None]))[:, : self.decoded]
             latent = self._placed(z[None]).requires_grad_(True)
             made = self.decoder(latent, self._placed(now.phase[None]))
             product = (made * self._placed(field)).sum()

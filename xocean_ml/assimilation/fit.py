@@ -42,6 +42,7 @@ def fit(
     steps: int | None = None,
     seed: int = 0,
     withheld: xr.Dataset | None = None,
+    extend: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
     device: str | None = None,
@@ -72,6 +73,9 @@ def fit(
     withheld : Dataset, optional
         Other fields alike, which tell when to stop and what the latent cannot represent; by default
         blocks of the times of `ds`, then not trained on. The linear model withholds each in turn.
+    extend : model, path or name, optional
+        A model that further fields join: its latent, its decoder and its kind stay. `ds` holds them
+        on the model's grid, and ``latent`` of the same times or fields that it is found from.
     checkpoint : path, optional
         File from which a fit that was killed goes on, to the same weights.
     progress : bool, optional
@@ -112,6 +116,11 @@ def fit(
         )
     if not isinstance(latent, Integral) or isinstance(latent, bool) or latent < 1:
         raise ValueError(f"latent={latent!r}: a whole number of at least 1 is needed")
+    if extend is not None:
+        from xocean_ml.assimilation.extend import extend as joined
+        from xocean_ml.assimilation.prepare import chosen_model
+
+        return joined(ds, chosen_model(extend)[0], fields, seed)
     data = read(ds, fields)
     many = int(data.times.max()) + 1
     most = many * 5 // 6 - 1

@@ -15,7 +15,16 @@ from xocean_ml.assimilation.climate import Climate
 from xocean_ml.assimilation.coupling import Coupling
 from xocean_ml.kernels.nearby import EARTH_RADIUS_KM
 
-__all__ = ["Patterns", "correlation_length", "eofs", "learn", "met", "smooth"]
+__all__ = [
+    "Patterns",
+    "correlation_length",
+    "eofs",
+    "folds_of",
+    "learn",
+    "means_of",
+    "met",
+    "smooth",
+]
 
 FOLDS = 6
 SMOOTH = 11
@@ -66,11 +75,11 @@ def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
         Of the choice of cells whose pairs are looked at.
     """
     filled = np.nan_to_num(known.anomaly)
-    folds = _folds(times)
+    folds = folds_of(times)
     ratios, remains = [], []
     coupling = Coupling(known.state.parts, known.weight, seed)
     for withheld in folds:
-        away = filled - _means(filled, ~withheld, known.month)
+        away = filled - means_of(filled, ~withheld, known.month)
         others, values = eofs(away[~withheld], known.weight, rank)
         ratio, left = met(away[withheld], others, values, known.weight)
         coupling.add(others * np.sqrt(smooth(ratio))[:, None], away[withheld], left)
@@ -93,8 +102,8 @@ def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
     return Patterns(scaled.astype(np.float32), rest.astype(np.float32), lengths)
 
 
-def _folds(times: np.ndarray) -> list[np.ndarray]:
-    """Which samples each block withholds."""
+def folds_of(times: np.ndarray) -> list[np.ndarray]:
+    """Which samples each of the blocks withholds."""
     number = times * FOLDS // (times.max() + 1)
     # of few times some are empty
     return [number == each for each in np.unique(number)]
@@ -123,7 +132,7 @@ def _leading(scaled: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(basis)
 
 
-def _means(anomaly: np.ndarray, others: np.ndarray, month: np.ndarray | None) -> np.ndarray:
+def means_of(anomaly: np.ndarray, others: np.ndarray, month: np.ndarray | None) -> np.ndarray:
     """The climatology of the samples that are not withheld, of each sample's month, (samples, n).
 
     That of all samples holds the withheld ones too: Januaries add up to nothing, so that one that

@@ -233,6 +233,11 @@ def prepare(
     if not isinstance(members, (int, np.integer)) or isinstance(members, bool) or members < 0:
         raise ValueError(f"members={members!r}: a whole number, 0 for none, is needed")
     chosen, origin = chosen_model(model)
+    if model is None and not any("xocean_ml.simulate" in _history(each) for each in datasets):
+        warn(
+            "the packaged model knows a simulated planet: it is there to try things out. Fit one "
+            'to fields of your own: fields.assimilate.fit("dcvae")'
+        )
     _check_options(chosen, options)
     plain = [units.dequantify(each) for each in datasets]
     given = [
@@ -318,6 +323,10 @@ def chosen_model(model: Any) -> tuple[Assimilator, str | None]:
     if not isinstance(model, Assimilator):
         raise TypeError(f"model {model!r} cannot assimilate")
     return model, origin
+
+
+def _history(ds: xr.Dataset) -> str:
+    return str(ds.attrs.get("history", ""))
 
 
 def _check_options(model: Assimilator, options: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,7 +84,7 @@ def seasons(time: xr.DataArray) -> np.ndarray:
     return np.asarray(date.month - 1 + day / date.days_in_month - 0.5, np.float64)
 
 
-def read(ds: xr.Dataset, fields: Any) -> Read:
+def read(ds: xr.Dataset, fields: Any, besides: Sequence[str] = ()) -> Read:
     """Read all fields of a Dataset.
 
     Parameters
@@ -94,13 +94,15 @@ def read(ds: xr.Dataset, fields: Any) -> Read:
     fields : mapping, iterable of str, or None
         Which fields, by key or standard name; a mapping tells their variables too. None: all that
         are known.
+    besides : sequence of str
+        Keys that are left out of these.
 
     Raises
     ------
     FieldNotFound, AmbiguousField, UnitsError, GridError, ValuesError
     """
     plain, _ = units.dequantify(ds)
-    found = _found(plain, fields)
+    found = _found(plain, fields, besides)
     first = plain[found[0].variable]
     sides = sides_of(plain[[found[0].variable]])
     time = grid.axes(first).get("T")
@@ -133,7 +135,7 @@ def told_apart(season: np.ndarray, climatology: str | None) -> np.ndarray:
     return season if climatology == "day" else month_of(season).astype(float)
 
 
-def _found(ds: xr.Dataset, fields: Any) -> list[cf.Found]:
+def _found(ds: xr.Dataset, fields: Any, besides: Sequence[str]) -> list[cf.Found]:
     named = {str(k): str(v) for k, v in fields.items()} if isinstance(fields, Mapping) else {}
     if fields is not None:
         if isinstance(fields, str) or not isinstance(fields, Iterable):
@@ -143,14 +145,15 @@ def _found(ds: xr.Dataset, fields: Any) -> list[cf.Found]:
             )
         return [cf.find(ds, row_of(str(key)).key, fields=named) for key in fields]
     found = []
-    for key in KNOWN:
+    wanted = [key for key in KNOWN if key not in besides]
+    for key in wanted:
         try:
             found.append(cf.find(ds, key))
         except FieldNotFound:
             continue
     if not found:
         raise FieldNotFound(
-            f"none of {', '.join(KNOWN)} is there; there are {sorted(map(str, ds.data_vars))}. "
+            f"none of {', '.join(wanted)} is there; there are {sorted(map(str, ds.data_vars))}. "
             "Say what they are: fields={'sea_surface_temperature': 'temp'}"
         )
     return found

@@ -9,7 +9,9 @@ Figures are made without pyplot, so no global state is left behind.
 `lines`         panels over time: increments at one depth, running content
 `scores`        panels of scores: error against noise, by depth band and era
 `figure`        `smoothing`: the panels put together
+`geographic`    panels of one map
 `downscaled`    `downscaling`: coarse, guide, models, truth, errors, spectra
+`assimilated`   `assimilation`: truth, analysis, spread, scatter, means over time
 ==============  ===========================================================================
 
 Each knows only those above it.
@@ -17,7 +19,8 @@ Each knows only those above it.
 
 from __future__ import annotations
 
+from xocean_ml.plot.assimilated import assimilation
 from xocean_ml.plot.downscaled import downscaling
 from xocean_ml.plot.figure import smoothing
 
-__all__ = ["downscaling", "smoothing"]
+__all__ = ["assimilation", "downscaling", "smoothing"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from xocean_ml import grid
+from xocean_ml.plot.geographic import bar_below, draw_map, name_of, one_map
 from xocean_ml.plot.style import STYLE, label
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def downscaling(
     shown |= dict(models)
     if truth is not None:
         shown["truth"] = truth
-    maps = {name: _map(each, time) for name, each in shown.items()}
+    maps = {name: one_map(each, time) for name, each in shown.items()}
     rows = 1 + (truth is not None)
     with matplotlib.rc_context(STYLE):
         width, height = 3.1 * len(maps), 3.4 * rows + (3.6 if scores else 0)
@@ -92,27 +92,17 @@ def downscaling(
     return fig
 
 
-def _map(field: xr.DataArray, time: int) -> xr.DataArray:
-    """One map, rows by columns."""
-    where = grid.axes(field)
-    y, x = where["Y"], where["X"]
-    rest = {dim: 0 for dim in field.dims if dim not in (y, x)}
-    if "T" in where and where["T"] in rest:
-        rest[where["T"]] = time
-    return field.isel(rest).transpose(y, x).compute()
-
-
 def _fields(axes: list[Axes], maps: Mapping[str, xr.DataArray]) -> None:
     """All of the field itself on one scale, the guide on its own."""
     reference = maps.get("truth", maps[list(maps)[-1]])
     low, high = np.nanpercentile(reference.values, [0.5, 99.5])
     for ax, (name, each) in zip(axes, maps.items(), strict=True):
         if name == "guide":
-            picture = _draw(ax, each, "inferno", *np.nanpercentile(each.values, [0.5, 99.5]))
+            picture = draw_map(ax, each, "inferno", *np.nanpercentile(each.values, [0.5, 99.5]))
         else:
-            picture = _draw(ax, each, "viridis", low, high)
+            picture = draw_map(ax, each, "viridis", low, high)
         if name in ("coarse", "guide"):
-            _scale(ax, picture, _name(each))
+            bar_below(ax, picture, name_of(each))
         ax.set_title(name)
 
 
@@ -120,36 +110,12 @@ def _errors(axes: Mapping[str, Axes], errors: Mapping[str, xr.DataArray]) -> Non
     size = max(float(np.nanpercentile(np.abs(e.values), 99)) for e in errors.values()) or 1.0
     units = next(iter(errors.values())).attrs.get("units", "")
     for number, (name, each) in enumerate(errors.items()):
-        picture = _draw(axes[name], each, "RdBu_r", -size, size)
+        picture = draw_map(axes[name], each, "RdBu_r", -size, size)
         rms = float(np.sqrt(np.nanmean(each.values**2)))
         axes[name].set_title(f"error of {name}")
         axes[name].text(0.02, 0.02, f"rms {rms:.3g}", transform=axes[name].transAxes)
         if number == 0:
-            _scale(axes[name], picture, label("error", units))
-
-
-def _scale(ax: Axes, picture: Any, text: str) -> None:
-    """A colour bar below, which takes no room from the map: maps stay aligned."""
-    inset = ax.inset_axes((0.0, -0.1, 1.0, 0.05))
-    ax.figure.colorbar(picture, cax=inset, orientation="horizontal", label=text)
-
-
-def _draw(ax: Axes, field: xr.DataArray, colours: str, low: float, high: float) -> Any:
-    latitude = np.asarray(grid.latitude(field).values, float)
-    longitude = np.asarray(grid.longitude(field).values, float)
-    ax.set_facecolor("0.85")  # land
-    picture = ax.pcolormesh(
-        longitude, latitude, field.values, cmap=colours, vmin=low, vmax=high, rasterized=True
-    )
-    ax.set_aspect(1 / max(0.2, float(np.cos(np.deg2rad(latitude.mean())))))
-    ax.set_xticks([])
-    ax.set_yticks([])
-    return picture
-
-
-def _name(field: xr.DataArray) -> str:
-    name = str(field.attrs.get("long_name", field.name or ""))
-    return label(name, field.attrs.get("units", ""))
+            bar_below(axes[name], picture, label("error", units))
 
 
 def _spectra(ax: Axes, scores: Mapping[str, xr.Dataset], what: str) -> None:
