@@ -261,3 +261,8 @@ def test_what_is_withheld_lies_on_the_same_grid():
     other = globe().isel(lat=slice(2, None))
     with pytest.raises(xo.GridError, match="withheld"):
         globe().assimilate.fit("dcvae", latent=LATENT, withheld=other, steps=2)
+
+
+def test_it_says_what_it_is_in_a_line():
+    assert repr(fitted()).startswith("DCVAE(5 numbers for sea_surface_temperature")
+    assert "fitted to 192 times" in fitted()._repr_html_()

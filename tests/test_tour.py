@@ -46,7 +46,8 @@ def _table(text: str) -> dict[tuple[str, str], list[str]]:
 
 def test_it_writes_a_file_and_a_figure_and_nothing_else(toured):
     folder, text = toured
-    names = ["downscaled.nc", "downscaling.png", "smoothed.nc", "smoothing.png"]
+    names = ["assimilated.nc", "assimilation.png", "downscaled.nc", "downscaling.png"]
+    names += ["smoothed.nc", "smoothing.png"]
     assert sorted(path.name for path in folder.iterdir()) == names
     for name in names:
         assert f"written: {folder / name}" in text
@@ -54,7 +55,7 @@ def test_it_writes_a_file_and_a_figure_and_nothing_else(toured):
             assert (folder / name).read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", ["smoothed.nc", "downscaled.nc"])
+@pytest.mark.parametrize("name", ["smoothed.nc", "downscaled.nc", "assimilated.nc"])
 def test_the_file_has_no_cf_finding(toured, name):
     assert findings(toured[0] / name) == set()
 

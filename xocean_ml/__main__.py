@@ -16,9 +16,10 @@ DESCRIPTION = """\
 A tour of what xocean_ml does.
 
 Without --input: a small reanalysis is simulated whose true increments are known, and smoothed;
-and coarse maps of a simulated surface are brought to a finer grid. Both are scored against the
-truth. With --input, your own increments are smoothed. smoothed.nc and smoothing.png, and
-downscaled.nc and downscaling.png, are written to the output folder.
+coarse maps of a simulated surface are brought to a finer grid; and the fields of a simulated
+climate are recovered from a part of two of them. All are scored against the truth. With --input,
+your own increments are smoothed. A NetCDF file and a figure of each, smoothed.nc and smoothing.png
+and so on, are written to the output folder.
 """
 
 
@@ -52,6 +53,8 @@ def _run(path: str | None, output: Path) -> None:
         tour.twin(output)
         print("\n" + "-" * 96 + "\n")
         tour.surface(output)
+        print("\n" + "-" * 96 + "\n")
+        tour.climate(output)
     else:
         tour.own(path, output)
 

@@ -1,4 +1,4 @@
-"""Draw the pictures of smoothing.md: `python docs/images/render.py --data DIR`.
+"""Draw the pictures of the documentation: `python docs/images/render.py --data DIR`.
 
 DIR holds the Argo files that `benchmarks/smooth_argo.py` reads. The figures are made smaller, and
 given a palette, so that a clone of the repository stays small. (`smooth_twin.png` takes minutes and
@@ -30,7 +30,7 @@ def main() -> None:
         run("-m", "xocean_ml", "--output", folder)
         run(str(benchmark), "--data", str(data), "--output", str(argo))
         downscaled(Path(folder, "downscaling.png"))
-        for name in ("smoothing.png", "smooth_argo.png", "downscaling.png"):
+        for name in ("smoothing.png", "smooth_argo.png", "downscaling.png", "assimilation.png"):
             shrink(Path(folder, name), HERE / name)
 
 

@@ -39,7 +39,7 @@ PAIRS = 24
 
 
 @persist.register("dcvae")
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dcvae(Eof):
     """Model of a convolutional latent assimilation.
 

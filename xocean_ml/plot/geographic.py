@@ -28,8 +28,13 @@ def one_map(field: xr.DataArray, time: int) -> xr.DataArray:
 
 def bar_below(ax: Axes, picture: Any, text: str) -> None:
     """A colour bar below, which takes no room from the map: maps stay aligned."""
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
+
     inset = ax.inset_axes((0.0, -0.1, 1.0, 0.05))
-    ax.figure.colorbar(picture, cax=inset, orientation="horizontal", label=text)
+    numbers = ScalarFormatter()
+    numbers.set_powerlimits((-3, 5))
+    more = {"orientation": "horizontal", "ticks": MaxNLocator(5), "format": numbers}
+    ax.figure.colorbar(picture, cax=inset, label=text, **more)
 
 
 def draw_map(ax: Axes, field: xr.DataArray, colours: str, low: float, high: float) -> Any:

@@ -3,16 +3,18 @@
 `python -m xocean_ml` runs it. Each part prints what it finds, and writes a file and a figure, whole
 or not at all.
 
-=============  ============================================================
-`telling`      tables, files, figures
-`smoothing`    `.ml_smooth`, on a simulated reanalysis or a user's file
-`downscaling`  `.downscale`, on the packaged surface
-=============  ============================================================
+==============  ============================================================
+`telling`       tables, files, figures
+`smoothing`     `.ml_smooth`, on a simulated reanalysis or a user's file
+`downscaling`   `.downscale`, on the packaged surface
+`assimilation`  `.assimilate`, on the packaged climate
+==============  ============================================================
 """
 
 from __future__ import annotations
 
+from xocean_ml.tour.assimilation import climate
 from xocean_ml.tour.downscaling import surface
 from xocean_ml.tour.smoothing import own, twin
 
-__all__ = ["own", "surface", "twin"]
+__all__ = ["climate", "own", "surface", "twin"]
