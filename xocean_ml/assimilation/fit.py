@@ -149,6 +149,8 @@ def _eof(data: Read, config: dict[str, Any], rank: int) -> Eof:
     known = climate(data, config["season"])
     found = learn(known, data.times, rank, config["seed"])
     latent = min(config["latent"], len(found.patterns))
+    if latent < config["latent"]:
+        warn(f"the fields have {latent} patterns: the latent is as small")
     whole = {**config, "latent": latent, "fields": _fields(data, known, found.lengths)}
     return Eof(known.state, known.tables, found.patterns, found.rest, whole)
 

@@ -136,7 +136,8 @@ def _scatter(ax: Axes, truth: xr.DataArray, found: xr.DataArray) -> None:
     x, y = truth.values.ravel(), found.values.ravel()
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
-    r = float(np.corrcoef(x, y)[0, 1]) if x.size > 1 else np.nan
+    with np.errstate(invalid="ignore"):  # of what does not vary
+        r = float(np.corrcoef(x, y)[0, 1]) if x.size > 1 else np.nan
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())]) if x.size else [0, 1]
     ax.plot(ends, ends, color="0.6", lw=0.8)
     few = slice(None, None, max(1, x.size // MOST))

@@ -33,8 +33,14 @@ def bar_below(ax: Axes, picture: Any, text: str) -> None:
     inset = ax.inset_axes((0.0, -0.1, 1.0, 0.05))
     numbers = ScalarFormatter()
     numbers.set_powerlimits((-3, 5))
-    more = {"orientation": "horizontal", "ticks": MaxNLocator(5), "format": numbers}
-    ax.figure.colorbar(picture, cax=inset, label=text, **more)
+    ax.figure.colorbar(
+        picture,
+        cax=inset,
+        orientation="horizontal",
+        label=text,
+        ticks=MaxNLocator(5),
+        format=numbers,
+    )
 
 
 def draw_map(ax: Axes, field: xr.DataArray, colours: str, low: float, high: float) -> Any:
