@@ -36,6 +36,7 @@ MODULES = {
     "pyyaml": "yaml",
     "pint-xarray": "pint_xarray",
     "pyqg-jax": "pyqg_jax",
+    "iris-sample-data": "iris_sample_data",
 }
 MODULES |= {"cf-xarray": "cf_xarray"}
 """Names to import, where they differ from those to install."""
@@ -137,7 +138,7 @@ def test_importing_loads_nothing_that_xarray_does_not():
 
 def test_everything_imported_is_declared():
     # Extras that only tests and builders need are no excuse for the package's own imports.
-    declared = requirements("cuda12", "distributed", "plot", "spectra", "io", "simulate")
+    declared = requirements("cuda12", "distributed", "plot", "spectra", "io", "simulate", "sample")
     modules = {MODULES.get(name, name) for name in declared} | {"cupy", "mpl_toolkits"}
     for path in sorted((ROOT / "xocean_ml").rglob("*.py")):
         for name in imports(path) - sys.stdlib_module_names - {"xocean_ml"}:

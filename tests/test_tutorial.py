@@ -173,3 +173,29 @@ def test_the_written_climate_follows_the_conventions(planet: xr.Dataset, tmp_pat
     with xr.open_dataset(tmp_path / "climate.nc") as back:
         xr.testing.assert_identical(back.load(), planet)
         assert "coordinates" not in back.slp.encoding  # only the air's temperature is at 2 m
+
+
+# ---- a real one ----------------------------------------------------------------------------
+
+
+def test_real_temperatures_of_the_tropics_are_recovered_from_a_part():
+    """As the file is: in kelvin, by a standard name that is not the sea's alone."""
+    pytest.importorskip("iris_sample_data")
+    ds = tutorial.open_dataset("ostia")
+    assert dict(ds.sizes)["time"] == 54
+    fields = {"sea_surface_temperature": "surface_temperature"}
+    past, future = ds.isel(time=slice(0, 42)), ds.isel(time=slice(42, 54))
+    model = past.assimilate.fit("eof", latent=10, fields=fields)
+    there = np.random.default_rng(0).random(future.surface_temperature.shape) < 0.05
+    full = future.where(there).assimilate(model, error=0.1, fields=fields)
+    usual = future.where(False).assimilate(model, fields=fields)
+    score = xo.metrics.assimilation(full, future, base=usual, bootstrap=0)
+    assert float(score.explained[0]) > 0.9
+    assert 0.7 < float(score.spread_over_error[0]) < 1.4
+    assert full.surface_temperature.attrs["units"] == "K"
+
+
+def test_a_missing_extra_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "iris_sample_data", None)
+    with pytest.raises(ImportError, match=r"xocean_ml\[sample\]"):
+        tutorial.open_dataset("ostia")

@@ -42,6 +42,9 @@ def open_dataset(name: str) -> xr.Dataset:
         ``"surface"``: two months of a simulated surface ocean, 144 by 144 cells of a box of 800 km
         with a coast, every 5 days: world 0 of the family ``"tutorial"`` of
         `xocean_ml.simulate.surface`.
+        ``"ostia"``: 54 months of the sea surface temperature of the tropics, from satellites, on 18
+        by 432 cells: the analysis OSTIA of the Met Office (Donlon et al. 2012), as the extra
+        ``sample`` has it (iris-sample-data, Open Government Licence).
         ``"climate"``: 20 years of a simulated planet, monthly means on 32 by 64 cells of the globe:
         world 0 of the family ``"tutorial"`` of `xocean_ml.simulate.climate`.
 
@@ -61,6 +64,8 @@ def open_dataset(name: str) -> xr.Dataset:
     ------
     ValueError
         No Dataset of that name.
+    ImportError
+        ``"ostia"`` without the extra ``sample``.
 
     Examples
     --------
@@ -70,6 +75,8 @@ def open_dataset(name: str) -> xr.Dataset:
     >>> ds.sst.attrs["units"]
     'degC'
     """
+    if name == "ostia":
+        return _ostia()
     _check(name)
     with as_file(files("xocean_ml") / "data" / f"{name}.npz") as path:
         return _read(path)
@@ -107,7 +114,22 @@ def make(name: str, folder: Path | None = None) -> Path:
 
 def _check(name: str) -> None:
     if name not in NAMES:
-        raise ValueError(f"no tutorial Dataset {name!r}: choose from {', '.join(NAMES)}")
+        names = ", ".join((*NAMES, "ostia"))
+        raise ValueError(f"no tutorial Dataset {name!r}: choose from {names}")
+
+
+def _ostia() -> xr.Dataset:
+    """As the file has it, whole."""
+    import xarray as xr
+
+    try:
+        import iris_sample_data  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    except ImportError as error:
+        raise ImportError(
+            'the Dataset "ostia" needs the extra "sample": pip install "xocean_ml[sample]"'
+        ) from error
+    with xr.open_dataset(Path(iris_sample_data.path, "ostia_monthly.nc")) as ds:
+        return ds[["surface_temperature"]].load()
 
 
 def _surface() -> xr.Dataset:
