@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from compliance import findings
+from laws import LATENT
 from samples import clean_increments
 
 from xocean_ml import tour
@@ -57,7 +58,8 @@ def test_it_writes_a_file_and_a_figure_and_nothing_else(toured):
 
 @pytest.mark.parametrize("name", ["smoothed.nc", "downscaled.nc", "assimilated.nc"])
 def test_the_file_has_no_cf_finding(toured, name):
-    assert findings(toured[0] / name) == set()
+    found = findings(toured[0] / name)
+    assert {each for each in found if not each.startswith(LATENT)} == set()
 
 
 def test_the_networks_downscale_better_than_bicubic_and_know_how_well(toured):

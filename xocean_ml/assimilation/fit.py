@@ -13,7 +13,7 @@ import xarray as xr
 
 from xocean_ml.assimilation.climate import SEASONS, Climate, anomalies, climate
 from xocean_ml.assimilation.eof import Eof
-from xocean_ml.assimilation.fit_eof import learn
+from xocean_ml.assimilation.fit_eof import FOLDS, learn
 from xocean_ml.assimilation.reading import Read, read, told_apart
 from xocean_ml.errors import GridError, warn
 
@@ -123,10 +123,10 @@ def fit(
         return joined(ds, chosen_model(extend)[0], fields, seed)
     data = read(ds, fields)
     many = int(data.times.max()) + 1
-    most = many * 5 // 6 - 1
+    most = many * (FOLDS - 1) // FOLDS - 1
     if latent > most:
         raise ValueError(
-            f"latent={latent}: {many} times, of which a sixth is withheld in turn, tell of "
+            f"latent={latent}: {many} times, of which one in {FOLDS} is withheld in turn, tell of "
             f"{max(most, 0)} numbers at most. Take a smaller latent, or more times"
         )
     rank = max(rank, latent)
