@@ -453,7 +453,7 @@ FIT = [
     bad("latent none", globe, ValueError, "latent=0", latent=0),
     bad("latent a half", globe, ValueError, "latent=2.5", latent=2.5),
     bad("latent true", globe, ValueError, "latent=True", latent=True),
-    bad("latent too large", globe, ValueError, "latent=200", "240 times", "159", latent=200),
+    bad("latent too large", globe, ValueError, "latent=200", "240 times", "143", latent=200),
     bad("one time", lambda: globe().isel(time=[0]), ValueError, "1 times", latent=1),
     bad("no time", lambda: globe().isel(time=0, drop=True), GridError, "time", latent=1),
     bad(

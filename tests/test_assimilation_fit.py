@@ -10,7 +10,7 @@ from climates import NAMES, NOISE, SST
 
 from xocean_ml import load, persist
 from xocean_ml.assimilation.fit import fit
-from xocean_ml.assimilation.fit_eof import FOLDS, correlation_length
+from xocean_ml.assimilation.fit_eof import ENDS, correlation_length
 from xocean_ml.kernels.nearby import EARTH_RADIUS_KM, places
 
 # ---- what is learnt --------------------------------------------------------------------------
@@ -73,7 +73,7 @@ def test_patterns_of_a_short_record_are_not_believed(count, rank):
     left = (model.rest.astype(float) ** 2).mean()
     assert left > 0.9 * NOISE**2
     years = count / 12
-    others = years * (FOLDS - 1) / FOLDS
+    others = years * (1 - ENDS)
     expected = (1 + 1 / others) / (1 - 1 / years)
     whole = (model.patterns.astype(float) ** 2).sum(axis=0).mean() + left
     assert whole == pytest.approx(expected, rel=0.15)

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "xocean_ml"
 COMMON = {"errors", "spec"}
-ROOMS = ["chunked", "fields", "grid", "observations", "plot", "units"]
+ROOMS = ["chunked", "currents", "fields", "grid", "observations", "plot", "units"]
 LOOKS_UP = {("persist", each) for each in ("smoothing", "downscaling", "assimilation")}
 """The registry of models: who is known to it registers when a file is loaded."""
 

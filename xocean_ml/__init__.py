@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xocean_ml.persist import load
     from xocean_ml.smoothing import increments, smooth
 
-    from . import fields, metrics, observations, plot, simulate, tutorial
+    from . import currents, fields, metrics, observations, plot, simulate, tutorial
 
 __version__ = "0.1.0"
 
@@ -40,6 +40,7 @@ __all__ = [
     "ValuesError",
     "XOceanError",
     "assimilate",
+    "currents",
     "downscale",
     "fields",
     "increments",
@@ -52,7 +53,7 @@ __all__ = [
     "tutorial",
 ]
 
-_MODULES = ("fields", "metrics", "observations", "plot", "simulate", "tutorial")
+_MODULES = ("currents", "fields", "metrics", "observations", "plot", "simulate", "tutorial")
 _NAMES = {
     "assimilate": "xocean_ml.assimilation",
     "downscale": "xocean_ml.downscaling",

@@ -61,11 +61,14 @@ def extend(ds: xr.Dataset, model: Model, fields: object, seed: int) -> Model:
     known = climate(data, model.config["season"])
     latent = _latent(ds, data, model)
     filled = np.nan_to_num(known.anomaly).astype(np.float64)
-    damping, left = _crossed(latent, filled, known, folds_of(data.times))
+    folds = folds_of(data.times)
+    damping, left = _crossed(latent, filled, known, folds)
     left[np.isnan(known.anomaly)] = np.nan
     # withheld times are told from the others alone already, their climatology too
-    rest = replace(known, anomaly=left, month=None)
-    found = learn(rest, data.times, min(OWN, len(left) // 2), seed)
+    some = np.any(folds, axis=0)
+    rest = replace(known, anomaly=left[some], month=None)
+    times = np.unique(data.times[some], return_inverse=True)[1]
+    found = learn(rest, times, min(OWN, len(times) // 2), seed)
     return _joined(model, data, known, _ridge(latent, filled, damping), found)
 
 

@@ -13,7 +13,7 @@ import xarray as xr
 
 from xocean_ml.assimilation.climate import SEASONS, Climate, anomalies, climate
 from xocean_ml.assimilation.eof import Eof
-from xocean_ml.assimilation.fit_eof import FOLDS, learn
+from xocean_ml.assimilation.fit_eof import ENDS, learn
 from xocean_ml.assimilation.reading import Read, read, told_apart
 from xocean_ml.errors import GridError, warn
 
@@ -72,7 +72,8 @@ def fit(
         Key of all random numbers.
     withheld : Dataset, optional
         Other fields alike, which tell when to stop and what the latent cannot represent; by default
-        blocks of the times of `ds`, then not trained on. The linear model withholds each in turn.
+        blocks of the times of `ds`, then not trained on. The linear model withholds
+        either end of the times, and learns from all.
     extend : model, path or name, optional
         A model that further fields join: its latent, its decoder and its kind stay. `ds` holds them
         on the model's grid, and ``latent`` of the same times or fields that it is found from.
@@ -123,10 +124,10 @@ def fit(
         return joined(ds, chosen_model(extend)[0], fields, seed)
     data = read(ds, fields)
     many = int(data.times.max()) + 1
-    most = many * (FOLDS - 1) // FOLDS - 1
+    most = many - max(1, int(ENDS * many)) - 1
     if latent > most:
         raise ValueError(
-            f"latent={latent}: {many} times, of which one in {FOLDS} is withheld in turn, tell of "
+            f"latent={latent}: {many} times, of which {ENDS:.0%} are withheld in turn, tell of "
             f"{max(most, 0)} numbers at most. Take a smaller latent, or more times"
         )
     rank = max(rank, latent)
@@ -145,7 +146,7 @@ def fit(
 
 
 def _eof(data: Read, config: dict[str, Any], rank: int) -> Eof:
-    """The linear model, which withholds blocks of times in turn."""
+    """The linear model, which withholds either end of the times in turn."""
     known = climate(data, config["season"])
     found = learn(known, data.times, rank, config["seed"])
     latent = min(config["latent"], len(found.patterns))

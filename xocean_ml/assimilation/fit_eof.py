@@ -1,8 +1,8 @@
 """Fits the linear model: patterns, how much of each is met where it was not learnt, what is left.
 
 Leading patterns of a short record vary less in other years than in their own, and trailing ones
-more, several times so. Blocks of times are therefore withheld in turn: patterns of the others say
-how much of each is met in the block, and what no pattern holds there.
+more, several times so. Either end of the record is therefore withheld: patterns of the others say
+how much of each is met there, and what no pattern holds.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from xocean_ml.assimilation.coupling import Coupling
 from xocean_ml.kernels.nearby import EARTH_RADIUS_KM
 
 __all__ = [
-    "FOLDS",
+    "ENDS",
     "Patterns",
     "correlation_length",
     "eofs",
@@ -27,9 +27,10 @@ __all__ = [
     "smooth",
 ]
 
-FOLDS = 3
-"""Blocks of times that are withheld in turn. Models are used beyond the years that they were fitted
-to, where the climate is another: thirds tell more of that than sixths, which lie between others."""
+ENDS = 0.4
+"""Share of the times that is withheld at the beginning, then at the end. Models are used beyond the
+years that they were fitted to, where the climate is another: ends tell more of that than blocks
+that lie between others."""
 
 SMOOTH = 11
 """Patterns over which the ratio of variances is averaged."""
@@ -107,10 +108,10 @@ def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
 
 
 def folds_of(times: np.ndarray) -> list[np.ndarray]:
-    """Which samples each of the blocks withholds."""
-    number = times * FOLDS // (times.max() + 1)
-    # of few times some are empty
-    return [number == each for each in np.unique(number)]
+    """Which samples are withheld: the first times, and then the last."""
+    many = int(times.max()) + 1
+    count = max(1, int(ENDS * many))
+    return [times < count, times >= many - count]
 
 
 def eofs(anomaly: np.ndarray, weight: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
