@@ -59,10 +59,9 @@ def sizes_of(shape: tuple[int, int]) -> dict[str, dict[str, Any]]:
     while side / 2 ** (levels + 1) >= SMALLEST and levels < len(WIDTHS) - 1:
         levels += 1
     widths = list(WIDTHS[: levels + 1])
-    down = [WIDTHS[0]] * halved + list(WIDTHS[1 : levels + 1])
     return {
         "decoder": {"channels": widths[::-1], "halved": halved},
-        "encoder": {"channels": down},
+        "encoder": {"channels": widths[1:], "halved": halved},
     }
 
 
@@ -85,14 +84,16 @@ class Vae(torch.nn.Module):
     ) -> None:
         super().__init__()
         latent, fields = len(patterns), len(state.known)
+        self.shape = state.known.shape
         self.decoder = Decoder(latent, PHASES, fields, state.shape, state.wraps, **sizes["decoder"])
         self.encoder = Encoder(latent, fields, state.shape, state.wraps, **sizes["encoder"])
         squares = (patterns**2 * weight).sum(axis=1)
         back = (patterns * weight / squares[:, None]).T
-        known, shown = torch.from_numpy(state.known), torch.from_numpy(weight > 0)
+        shown = torch.from_numpy(weight > 0)
+        places = torch.from_numpy(np.flatnonzero(state.known))
         for name, each in (("patterns", patterns), ("back", back)):
             self.register_buffer(name, torch.from_numpy(each.astype(np.float32)), persistent=False)
-        self.register_buffer("known", known, persistent=False)
+        self.register_buffer("places", places, persistent=False)
         self.register_buffer("shown", shown, persistent=False)
 
     def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -104,13 +105,12 @@ class Vae(torch.nn.Module):
 
     def decode(self, z: torch.Tensor, phase: torch.Tensor) -> torch.Tensor:
         """Anomalies, (samples, n)."""
-        return z @ self.tensor("patterns") + self.decoder(z, phase)[:, self.tensor("known")]
+        added = self.decoder(z, phase).flatten(1).index_select(1, self.tensor("places"))
+        return z @ self.tensor("patterns") + added
 
     def _grid(self, x: torch.Tensor) -> torch.Tensor:
-        known = self.tensor("known")
-        made = torch.zeros((len(x), *known.shape), dtype=x.dtype, device=x.device)
-        made[:, known] = x
-        return made
+        made = x.new_zeros((len(x), int(np.prod(self.shape))))
+        return made.index_copy(1, self.tensor("places"), x).unflatten(1, self.shape)
 
     def tensor(self, name: str) -> torch.Tensor:
         """What does not change in training."""

@@ -171,6 +171,8 @@ class Encoder(nn.Module):
         As of the `Decoder`.
     channels : sequence of int
         Of the levels, finest first; each is twice as coarse as the one before.
+    halved : int
+        How often means over four cells are taken before: finer than that the decoder is not.
     """
 
     def __init__(
@@ -180,13 +182,14 @@ class Encoder(nn.Module):
         shape: Sequence[int],
         wraps: bool,
         channels: Sequence[int] = (16, 32, 64),
+        halved: int = 0,
     ) -> None:
         super().__init__()
-        sizes = [2 * fields, *channels]
+        self.halved, sizes = halved, [2 * fields, *channels]
         self.convs = nn.ModuleList(
             _Conv(into, out, wraps, stride=2) for into, out in itertools.pairwise(sizes)
         )
-        rows, columns = coarsest(shape, len(channels))
+        rows, columns = coarsest(shape, len(channels) + halved)
         self.dense = nn.Linear(channels[-1] * rows * columns, 2 * latent)
         nn.init.zeros_(self.dense.weight)
         nn.init.zeros_(self.dense.bias)
@@ -201,6 +204,8 @@ class Encoder(nn.Module):
             Normalised anomalies, zero where missing; ones where they are.
         """
         x = torch.cat([fields, there], dim=1)
+        if self.halved:
+            x = functional.avg_pool2d(x, 2**self.halved, ceil_mode=True, count_include_pad=False)
         for conv in self.convs:
             x = functional.silu(conv(x))
         mean, log_variance = self.dense(x.flatten(1)).chunk(2, dim=1)
