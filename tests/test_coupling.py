@@ -84,7 +84,7 @@ def test_shares_are_shares():
 
 def test_a_field_that_tells_nothing_of_another_says_so():
     """Pressure of other years beside the sea of these: the spread of one is what it varies by."""
-    ds = globe()
+    ds = globe().copy()
     ds["psl"] = ds.psl.copy(data=np.roll(ds.psl.values, 96, axis=0))
     train, test = ds.isel(time=slice(0, 180)), ds.isel(time=slice(180, 240))
     model = train[["sst", "psl"]].assimilate.fit("eof", latent=10)

@@ -173,6 +173,7 @@ def told(
     change: tuple[np.ndarray, np.ndarray],
     *,
     residual: bool,
+    stretch: np.ndarray | float = 1.0,
 ) -> Analysis:
     """What a posterior says of the errors, and what the patterns leave, interpolated.
 
@@ -188,6 +189,8 @@ def told(
         What the coefficients change in the state, and in the observations.
     residual : bool
         Whether what is left is analysed too.
+    stretch : array, (n,), or float
+        By which the variance of the patterns differs from that of `change`.
 
     Returns
     -------
@@ -207,7 +210,7 @@ def told(
         coefficients=np.zeros((len(patterns), times)),
         posterior=found,
         anomaly=anomaly,
-        variance=found.variance(patterns) + rest,
+        variance=found.variance(patterns) * stretch + rest,
         seen=seen,
         chi_square=np.zeros(times),
         misfit=misfit,

@@ -83,6 +83,9 @@ class Coupling:
         made = np.tile(np.eye(fields), (bands, 1, 1))
         for one, other in zip(*np.triu_indices(fields, 1), strict=True):
             matrix = self.products[one, other]
+            if np.trace(matrix) <= 0:  # of a field that does not vary
+                made[:, one, other] = made[:, other, one] = 1
+                continue
             matrix = matrix + 1e-9 * np.trace(matrix) * np.eye(bands)
             half = np.linalg.cholesky(matrix)
             wanted = np.linalg.solve(half, self.hits[one, other])

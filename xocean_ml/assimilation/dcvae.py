@@ -38,6 +38,26 @@ PAIRS = 24
 """Draws about the solution, and their mirror images, that tell how the decoder bends there."""
 
 
+@dataclass(frozen=True, eq=False)
+class Bend:
+    """What is expected of the decoder beyond its tangents at the solution.
+
+    Rain that grows ever faster with temperature is more, in the mean of all that is possible, than
+    that of the likeliest; where it can hardly grow any more it varies less than its tangent says.
+
+    Parameters
+    ----------
+    mean, variance : array, (n,)
+        Of what is the same on either side of the solution.
+    stretch : array, (n,)
+        Variance of what is not, over that of the tangents.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    stretch: np.ndarray
+
+
 @persist.register("dcvae")
 @dataclass(frozen=True, eq=False, repr=False)
 class Dcvae(Eof):
@@ -131,19 +151,22 @@ class Dcvae(Eof):
         return self._packed(made[None])[0], self._packed(tangents)
 
     def _bend(
-        self, latent: np.ndarray, found: Posterior, now: Moment
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """What is expected of the decoder beyond its tangents, and its variance, (n,) each.
+        self, latent: np.ndarray, found: Posterior, tangents: np.ndarray, now: Moment
+    ) -> Bend:
+        """How the decoder bends over what the observations leave open.
 
-        Rain that grows ever faster with temperature is more, in the mean of all that the
-        observations leave open, than that of their mean. The draws are the same at all times, so
-        that differences of two analyses are of the observations.
+        The draws are the same at all times, so that differences of two analyses are of the
+        observations.
         """
         white = np.random.default_rng(0).standard_normal((len(found.factor), PAIRS))
-        away = found.draw(white)[: self.latent].T
+        drawn = found.draw(white)
+        straight, away = drawn.T @ self.known.patterns, drawn[: self.latent].T
         both = self._added(np.concatenate([latent + away, latent - away, latent[None]]), now)
         even = 0.5 * (both[:PAIRS] + both[PAIRS:-1]) - both[-1]
-        return even.mean(axis=0), even.var(axis=0)
+        odd = straight + 0.5 * (both[:PAIRS] - both[PAIRS:-1])
+        plain = straight + away @ tangents
+        stretch = (odd**2).mean(axis=0) / np.maximum((plain**2).mean(axis=0), 1e-12)
+        return Bend(even.mean(axis=0), even.var(axis=0), stretch)
 
     def draw(self, random: np.random.Generator, now: Moment) -> np.ndarray:
         """A state that nothing is observed of, (n,), as normalised anomalies."""
@@ -178,17 +201,25 @@ class Dcvae(Eof):
         seen = Seen.of(self.known, given)
         found, added, tangents = self.solve(given, seen, solver, steps)
         z = found.coefficients[: self.latent]
-        bend, bent = self._bend(z, found.posterior, given.now)
+        bend = self._bend(z, found.posterior, tangents, given.now)
         patterns = self.known.patterns.copy()
         patterns[: self.latent] += tangents
-        left = (found.left - seen.rows.of(bend))[:, None]
-        change = patterns, seen.rows.weighted(patterns)
-        made = told(self.known, given, seen, left, found.posterior, change, residual=residual)
+        left = (found.left - seen.rows.of(bend.mean))[:, None]
+        made = told(
+            self.known,
+            given,
+            seen,
+            left,
+            found.posterior,
+            (patterns, seen.rows.weighted(patterns)),
+            residual=residual,
+            stretch=bend.stretch,
+        )
         return replace(
             made,
             coefficients=found.coefficients[:, None],
-            anomaly=made.anomaly + self.known.patterns.T @ found.coefficients + added + bend,
-            variance=made.variance + bent,
+            anomaly=made.anomaly + self.known.patterns.T @ found.coefficients + added + bend.mean,
+            variance=made.variance + bend.variance,
             chi_square=np.array([2 * found.cost / max(len(given.rows), 1)]),
             iterations=found.iterations,
         )
@@ -255,11 +286,12 @@ class Dcvae(Eof):
     ) -> np.ndarray:
         """Draws of the state, (1, draws, n), as normalised anomalies: decoded, not linearized."""
         z, now = made.coefficients[: self.latent, 0], given.now
-        centre = self._added(z[None], now) + self._bend(z, made.posterior, now)[0]
+        added, tangents = self._linearized(z, now)
+        centre = added + self._bend(z, made.posterior, tangents, now).mean
 
         def change(away: np.ndarray) -> np.ndarray:
-            added = self._added(z + away[: self.latent].T, now) - centre
-            return np.asarray(away.T @ self.known.patterns + added)
+            bent = self._added(z + away[: self.latent].T, now) - centre
+            return np.asarray(away.T @ self.known.patterns + bent)
 
         drawn = deviations(self.known, given, made, random[0], change, residual=residual)
         return np.asarray((made.anomaly + drawn)[None])

@@ -6,7 +6,7 @@ much damping as withheld blocks of times ask for; what it leaves has patterns of
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -16,10 +16,10 @@ from xocean_ml.assimilation.climate import Climate, climate
 from xocean_ml.assimilation.codes import LATENT, encode
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.fit_eof import Patterns, folds_of, learn, means_of
-from xocean_ml.assimilation.reading import Read, read
+from xocean_ml.assimilation.reading import Read, read, same_grid
 from xocean_ml.assimilation.state import State
 from xocean_ml.assimilation.tables import Tables
-from xocean_ml.errors import GridError
+from xocean_ml.errors import GridError, ValuesError
 
 __all__ = ["extend"]
 
@@ -29,8 +29,8 @@ DAMPING = np.geomspace(1e-3, 30.0, 10)
 OWN = 100
 """Most patterns of a new field's own."""
 
-CLOSE = 1e-3
-"""Degrees by which grids may differ."""
+FILLED = 4
+"""How often gaps are filled anew."""
 
 Model = TypeVar("Model", bound=Eof)
 
@@ -59,17 +59,16 @@ def extend(ds: xr.Dataset, model: Model, fields: object, seed: int) -> Model:
     data = read(ds, fields, besides=[each["key"] for each in model.config["fields"]])
     _check(data, model)
     known = climate(data, model.config["season"])
-    latent = _latent(ds, data, model)
-    filled = np.nan_to_num(known.anomaly).astype(np.float64)
     folds = folds_of(data.times)
-    damping, left = _crossed(latent, filled, known, folds)
-    left[np.isnan(known.anomaly)] = np.nan
-    # withheld times are told from the others alone already, their climatology too
+    ridge = _Ridge(_latent(ds, data, model), known)
+    damping = min(DAMPING, key=lambda each: ridge.error(each, folds))
     some = np.any(folds, axis=0)
-    rest = replace(known, anomaly=left[some], month=None)
+    left = ridge.crossed(damping, folds)[some]
     times = np.unique(data.times[some], return_inverse=True)[1]
-    found = learn(rest, times, min(OWN, len(times) // 2), seed)
-    return _joined(model, data, known, _ridge(latent, filled, damping), found)
+    rank = min(OWN, len(times) // 2)
+    rest = replace(known, anomaly=left)
+    told = ridge.fitted(damping, np.ones(len(some), bool))
+    return _joined(model, data, known, told, learn(rest, times, rank, seed, crossed=True))
 
 
 def _check(data: Read, model: Eof) -> None:
@@ -77,12 +76,7 @@ def _check(data: Read, model: Eof) -> None:
     mine = {each["key"] for each in model.config["fields"]}
     if again := [each["key"] for each in data.fields if each["key"] in mine]:
         raise GridError(f"the model has {', '.join(again)} already: extend= is for further fields")
-    for name in ("latitude", "longitude"):
-        here, there = getattr(data, name), getattr(model.state, name)
-        same = here.shape == there.shape
-        # longitudes may have another range
-        if not same or np.abs((here - there + 180) % 360 - 180).max() > CLOSE:
-            raise GridError(f"{name}: new fields must lie on the model's grid, {model.state.shape}")
+    same_grid(data, model.state.latitude, model.state.longitude, "a new field")
 
 
 def _latent(ds: xr.Dataset, data: Read, model: Eof) -> np.ndarray:
@@ -98,43 +92,85 @@ def _latent(ds: xr.Dataset, data: Read, model: Eof) -> np.ndarray:
     rest = [d for d in ds[data.fields[0]["name"]].dims if d in latent.dims and d != time]
     values = latent.transpose(time, *rest, LATENT).values.reshape(-1, model.latent)
     if len(values) != len(data.times):
-        raise GridError("latents and new fields have other times")
+        raise GridError(
+            f"there are {len(values)} latents and {len(data.times)} samples of the new fields: "
+            "times, or members that only one of them has"
+        )
+    if not np.isfinite(values).all():
+        raise ValuesError("latent: some are missing")
     return np.asarray(values, np.float64)
 
 
-def _ridge(latent: np.ndarray, anomaly: np.ndarray, damping: float) -> np.ndarray:
-    """What each number of the latent makes of the field, (latent, n)."""
-    matrix = latent.T @ latent
-    matrix += damping * len(latent) * np.mean(latent**2) * np.eye(len(matrix))
-    return np.linalg.solve(matrix, latent.T @ anomaly)
+@dataclass(frozen=True, eq=False)
+class _Told:
+    """What the latent makes of a field: ``(z - centre of the month) @ slope``."""
+
+    slope: np.ndarray
+    centre: np.ndarray
+
+    def of(self, latent: np.ndarray, month: np.ndarray) -> np.ndarray:
+        return np.asarray((latent - self.centre[month]) @ self.slope)
 
 
-def _crossed(
-    latent: np.ndarray, anomaly: np.ndarray, known: Climate, folds: list[np.ndarray]
-) -> tuple[float, np.ndarray]:
-    """The damping with which withheld times are told best, and what is left of them then."""
-    left = np.zeros((len(DAMPING), *anomaly.shape), np.float32)
-    for withheld in folds:
-        away = anomaly - means_of(anomaly, ~withheld, known.month)
-        for number, damping in enumerate(DAMPING):
-            told = _ridge(latent[~withheld], away[~withheld], damping)
-            left[number, withheld] = away[withheld] - latent[withheld] @ told
-    best = int(np.argmin([float((each**2 @ known.weight).sum()) for each in left]))
-    return float(DAMPING[best]), left[best]
+class _Ridge:
+    """Regressions of a field's anomalies on latents, both about the climatology of some samples."""
+
+    def __init__(self, latent: np.ndarray, known: Climate) -> None:
+        self.latent, self.known = latent, known
+        self.month = np.zeros(len(latent), int) if known.month is None else known.month
+
+    def fitted(self, damping: float, some: np.ndarray) -> _Told:
+        """Learnt from some of the samples; gaps are filled with its own answer."""
+        latent, month = self.latent[some], self.month[some]
+        centre = np.zeros((self.month.max() + 1, latent.shape[1]))
+        for each in np.unique(month):
+            centre[each] = latent[month == each].mean(axis=0)
+        away = latent - centre[month]
+        matrix = away.T @ away
+        matrix += damping * len(away) * np.mean(away**2) * np.eye(len(matrix))
+        anomaly = self._about(some)[some]
+        there = np.isfinite(anomaly)
+        made = _Told(np.linalg.solve(matrix, away.T @ np.nan_to_num(anomaly)), centre)
+        for _ in range(0 if there.all() else FILLED):
+            whole = np.where(there, anomaly, away @ made.slope)
+            made = _Told(np.linalg.solve(matrix, away.T @ whole), centre)
+        return made
+
+    def crossed(self, damping: float, folds: list[np.ndarray]) -> np.ndarray:
+        """What is left of withheld samples, told from the others; NaN where there is nothing."""
+        left = np.zeros(self.known.anomaly.shape, np.float32)
+        for withheld in folds:
+            told = self.fitted(damping, ~withheld).of(self.latent, self.month)
+            left[withheld] = (self._about(~withheld) - told)[withheld]
+        return left
+
+    def error(self, damping: float, folds: list[np.ndarray]) -> float:
+        """Of withheld samples."""
+        return float((np.nan_to_num(self.crossed(damping, folds)) ** 2 @ self.known.weight).sum())
+
+    def _about(self, some: np.ndarray) -> np.ndarray:
+        """Anomalies about the climatology of some samples."""
+        filled = np.nan_to_num(self.known.anomaly)
+        return self.known.anomaly - means_of(filled, some, self.known.month)
 
 
-def _joined(model: Model, data: Read, new: Climate, told: np.ndarray, found: Patterns) -> Model:
+def _joined(model: Model, data: Read, new: Climate, told: _Told, found: Patterns) -> Model:
     """The model with the new fields behind its own."""
+    # the latents of the new field's years may lie elsewhere than those of the model's
+    offset = (told.centre @ told.slope)[: len(new.tables.mean)]
+    mean = new.tables.mean.copy()
+    mean[: len(offset)] -= new.tables.scale[: len(offset)] * offset
+    tables_of_new = replace(new.tables, mean=mean)
     old, here = model.state, new.state
     state = State(old.latitude, old.longitude, old.wraps, np.concatenate([old.known, here.known]))
     tables = Tables(
         *(
-            np.concatenate([getattr(model.tables, name), getattr(new.tables, name)], axis=-1)
+            np.concatenate([getattr(model.tables, name), getattr(tables_of_new, name)], axis=-1)
             for name in ("mean", "scale", "power")
         )
     )
     beyond = np.zeros((len(model.patterns), here.size))
-    beyond[: model.latent] = told
+    beyond[: model.latent] = told.slope
     first = np.concatenate([model.patterns, beyond], axis=1)
     alone = np.concatenate([np.zeros((len(found.patterns), old.size)), found.patterns], axis=1)
     fields = [

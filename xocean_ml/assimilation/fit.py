@@ -14,8 +14,8 @@ import xarray as xr
 from xocean_ml.assimilation.climate import SEASONS, Climate, anomalies, climate
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.fit_eof import ENDS, learn
-from xocean_ml.assimilation.reading import Read, read, told_apart
-from xocean_ml.errors import GridError, warn
+from xocean_ml.assimilation.reading import Read, read, same_grid, told_apart
+from xocean_ml.errors import UnitsError, warn
 
 __all__ = ["fit"]
 
@@ -190,12 +190,12 @@ def _dcvae(
     found = teach(
         known, train, Samples.of(tables, others, then), config["latent"], rank, schedule, progress
     )
-    if alone and found.gain < LEAST_GAIN:
-        warn(
-            f"the network changes the squared error of withheld times by {-found.gain:+.1%}, and "
-            "is left out: this is the linear model, of all times"
-        )
-        return _eof(every, config, rank)
+    if found.gain < LEAST_GAIN:
+        told = f"the network changes the squared error of withheld times by {-found.gain:+.1%}"
+        if alone:
+            warn(f"{told}, and is left out: this is the linear model, of all times")
+            return _eof(every, config, rank)
+        warn(f'{told}: fit("eof") may do better')
     whole = {
         **config,
         "fields": _fields(data, known, found.lengths),
@@ -215,8 +215,13 @@ def _dcvae(
 def _alike(given: xr.Dataset, data: Read) -> Read:
     """Other fields, on the grid of those to train on."""
     other = read(given, {each["key"]: each["name"] for each in data.fields})
-    if other.values.shape[1:] != data.values.shape[1:]:
-        raise GridError("withheld: its grid is not that of the fields to train on")
+    same_grid(other, data.latitude, data.longitude, "withheld")
+    for here, there in zip(other.fields, data.fields, strict=True):
+        if here["units"] != there["units"]:
+            raise UnitsError(
+                f"withheld: {here['name']} is in {here['units']}, and in {there['units']} in the "
+                "fields to train on: convert one of them"
+            )
     return other
 
 

@@ -10,6 +10,7 @@ independent ones as their spectrum has (Bretherton et al. 1999), not as there ar
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -219,10 +220,20 @@ def teach(
         lambda each, given: loss.bound(each, *given),
         schedule=schedule,
         validate=lambda each: loss.score(each, withheld),
+        config={"data": _digest(train, withheld)},
         progress=progress,
     )
     made = fitted.network.to("cpu").eval()
     return _measured(known, made, patterns, train, withheld, rank, sizes["decoder"], schedule.seed)
+
+
+def _digest(*samples: Samples) -> str:
+    """Of the data: a checkpoint of others is refused."""
+    made = hashlib.sha256()
+    for each in samples:
+        made.update(np.ascontiguousarray(each.anomaly).data)
+        made.update(np.ascontiguousarray(each.phase).data)
+    return made.hexdigest()
 
 
 def _latent_weight(known: Climate) -> np.ndarray:
@@ -297,6 +308,9 @@ def _measured(
     there = np.isfinite(withheld.anomaly)
     remains = np.where(there, remains, np.nan)
     rest = np.sqrt(np.nan_to_num(np.nansum(remains**2, axis=0) / np.maximum(there.sum(axis=0), 1)))
+    for part in known.state.parts:  # where withheld samples have nothing
+        never = ~there[:, part].any(axis=0)
+        rest[part][never] = rest[part][~never].mean() if not never.all() else 1.0
     lengths = tuple(
         correlation_length(known.state.points[p], remains[:, p] / np.maximum(rest[p], 1e-6), seed)
         for p in known.state.parts

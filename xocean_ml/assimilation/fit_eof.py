@@ -41,6 +41,9 @@ PAIRED = 600
 EXACT = 3000
 """Samples up to which all EOFs are found; of more, the leading ones by a random sketch."""
 
+ROUNDING = 1e-6
+"""Share of the largest eigenvalue below which a pattern is rounding, in single precision."""
+
 SPARE = 50
 """Further columns of the sketch."""
 
@@ -66,7 +69,9 @@ class Patterns:
     lengths: tuple[float, ...]
 
 
-def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
+def learn(
+    known: Climate, times: np.ndarray, rank: int, seed: int, *, crossed: bool = False
+) -> Patterns:
     """Patterns of normalised anomalies.
 
     Parameters
@@ -78,13 +83,15 @@ def learn(known: Climate, times: np.ndarray, rank: int, seed: int) -> Patterns:
         Most patterns.
     seed : int
         Of the choice of cells whose pairs are looked at.
+    crossed : bool
+        Whether withheld samples are told from the climatology of the others already.
     """
     filled = np.nan_to_num(known.anomaly)
     folds = folds_of(times)
     ratios, remains = [], []
     coupling = Coupling(known.state.parts, known.weight, seed)
     for withheld in folds:
-        away = filled - means_of(filled, ~withheld, known.month)
+        away = filled if crossed else filled - means_of(filled, ~withheld, known.month)
         others, values = eofs(away[~withheld], known.weight, rank)
         ratio, left = met(away[withheld], others, values, known.weight)
         coupling.add(others * np.sqrt(smooth(ratio))[:, None], away[withheld], left)
@@ -122,7 +129,7 @@ def eofs(anomaly: np.ndarray, weight: np.ndarray, rank: int) -> tuple[np.ndarray
     small = scaled if basis is None else basis.T @ scaled
     gram = (small @ small.T).astype(np.float64) / len(scaled)
     values, vectors = np.linalg.eigh(gram)
-    keep = np.flatnonzero(values > 1e-9 * values[-1])[::-1][:rank]
+    keep = np.flatnonzero(values > ROUNDING * values[-1])[::-1][:rank]
     chosen = vectors[:, keep].astype(np.float32)
     coefficients = chosen if basis is None else basis @ chosen
     return (coefficients.T @ anomaly) / np.sqrt(len(anomaly)), values[keep]

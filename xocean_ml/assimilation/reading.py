@@ -17,7 +17,7 @@ from xocean_ml.errors import FieldNotFound, GridError
 from xocean_ml.fields.search import row_of
 from xocean_ml.grid import sides_of
 
-__all__ = ["KNOWN", "Read", "month_of", "read", "seasons", "told_apart"]
+__all__ = ["KNOWN", "Read", "month_of", "read", "same_grid", "seasons", "told_apart"]
 
 KNOWN = (
     "sea_surface_temperature",
@@ -31,6 +31,10 @@ KNOWN = (
     "northward_wind",
 )
 """Fields that are taken where none is named: all that are there."""
+
+
+CLOSE = 1e-3
+"""Degrees by which grids may differ."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +127,26 @@ def read(ds: xr.Dataset, fields: Any, besides: Sequence[str] = ()) -> Read:
         np.repeat(seasons(dates(first, time)), rest),
         float(np.median(np.diff(axis.days))) if axis is not None else float("nan"),
     )
+
+
+def same_grid(data: Read, latitude: np.ndarray, longitude: np.ndarray, what: str) -> None:
+    """Refuse fields that do not lie on a grid.
+
+    Raises
+    ------
+    GridError
+        Other sizes, other places, or longitudes that begin elsewhere.
+    """
+    pairs = {"latitude": (data.latitude, latitude), "longitude": (data.longitude, longitude)}
+    for name, (here, there) in pairs.items():
+        if here.shape != there.shape or np.abs((here - there + 180) % 360 - 180).max() > CLOSE:
+            raise GridError(
+                f"{what}: its {name}s, {_span(here)}, are not those of the grid, {_span(there)}"
+            )
+
+
+def _span(axis: np.ndarray) -> str:
+    return f"{len(axis)} from {axis[0]:g} to {axis[-1]:g}"
 
 
 def month_of(season: np.ndarray) -> np.ndarray:

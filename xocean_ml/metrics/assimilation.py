@@ -126,8 +126,12 @@ def _sums(fields: dict[str, xr.DataArray], name: str) -> dict[str, np.ndarray]:
     except ValueError as wrong:
         raise GridError(f"{name}: times or grids differ: {wrong}") from wrong
     y, x = where["Y"], where["X"]
+    dims = [*(d for d in fields["truth"].dims if d not in (y, x)), y, x]
+    for key, each in fields.items():
+        if {*each.dims} != {*dims}:
+            raise GridError(f"{name}: {key} has {each.dims}, the truth {fields['truth'].dims}")
     arrays = {
-        key: np.asarray(each.transpose(..., y, x).values, float).reshape(
+        key: np.asarray(each.transpose(*dims).values, float).reshape(
             -1, each.sizes[y], each.sizes[x]
         )
         for key, each in zip(fields, aligned, strict=True)

@@ -18,9 +18,6 @@ from torch.nn import functional
 
 __all__ = ["Decoder", "Encoder", "coarsest"]
 
-SMALLEST = 4
-"""Cells of the shorter side on the coarsest grid, about."""
-
 LEAST = -6.0
 """Least logarithm of an encoded variance."""
 

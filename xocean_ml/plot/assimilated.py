@@ -88,7 +88,7 @@ def assimilation(
             axes = [fig.add_subplot(cells[row, column]) for column in range(5)]
             pair = [truth[name], full[name]]
             if base is not None:
-                pair = [each - base[name].values for each in pair]
+                pair = [(each - base[name]).transpose(*each.dims) for each in pair]
             pair = [each.assign_attrs(truth[name].attrs) for each in pair]
             shown = one_map(pair[0], time), one_map(pair[1], time)
             _maps(axes[:3], shown, one_map(full[f"{name}_spread"], time), base is not None)
@@ -151,6 +151,13 @@ def _scatter(ax: Axes, truth: xr.DataArray, found: xr.DataArray) -> None:
     ax.set_box_aspect(1)
 
 
+def _dates(time: xr.DataArray) -> np.ndarray:
+    """As matplotlib draws them; years where the calendar is another."""
+    if time.dtype.kind != "O":
+        return np.asarray(time.values)
+    return np.asarray(time.dt.year + (time.dt.dayofyear - 1) / 365.25)
+
+
 def _series(ax: Axes, truth: xr.DataArray, found: xr.DataArray) -> None:
     """Means over the area, time by time."""
     where = grid.axes(truth)
@@ -159,11 +166,12 @@ def _series(ax: Axes, truth: xr.DataArray, found: xr.DataArray) -> None:
         return
     latitude = grid.latitude(truth)
     weight = latitude.copy(data=np.cos(np.deg2rad(latitude.values)))
+    found = found.where(truth.notnull())
     for each, told in ((truth, "truth"), (found, "analysis")):
         mean = each.weighted(weight).mean([where["Y"], where["X"]])
         mean = mean.mean([d for d in mean.dims if d != where["T"]])
         line = LINES["truth" if told == "truth" else "smoothed"]
-        ax.plot(each[where["T"]].values, mean.values, label=told, **line)
+        ax.plot(_dates(each[where["T"]]), mean.values, label=told, **line)
     ax.set_title("mean over the area")
     ax.set_ylabel(label("", truth.attrs.get("units", "")).strip())
     ax.tick_params(axis="x", rotation=30)
