@@ -12,6 +12,7 @@ import xarray as xr
 from climates import globe
 
 import xocean_ml as xo
+from xocean_ml import persist
 from xocean_ml.assimilation.analysis import Given, Seen
 from xocean_ml.assimilation.dcvae import Dcvae
 from xocean_ml.assimilation.eof import Eof
@@ -268,3 +269,16 @@ def test_what_is_expected_is_the_mean_of_all_that_is_possible():
 def test_it_says_what_it_is_in_a_line():
     assert repr(fitted()).startswith("DCVAE(5 numbers for sea_surface_temperature")
     assert "fitted to 192 times" in fitted()._repr_html_()
+
+
+def test_the_packaged_model_fits_its_network():
+    """And is small enough for a package."""
+    model = xo.load("dcvae")
+    assert isinstance(model, Dcvae)
+    assert model.decoder is not None
+    assert (persist.WEIGHTS / "dcvae.safetensors").stat().st_size < 8e6
+
+
+def test_the_packaged_model_says_that_its_planet_is_simulated():
+    with pytest.warns(UserWarning, match="simulated planet"):
+        seen(months=1)[["sst"]].assimilate()
