@@ -5,7 +5,8 @@ decoder makes of them: a latent that held rain of its own would be unknown where
 The linear path stays what the EOFs of the training times are; encoder and decoder begin as it and
 learn what they can add, by the evidence lower bound, until withheld times tell that they learn no
 more. Errors of the reconstruction go together over large areas: their squares count as so many
-independent ones as their spectrum has (Bretherton et al. 1999), not as there are cells.
+independent ones as the spectrum beyond as many patterns of all fields has (Bretherton et al. 1999),
+not as there are cells. (What the latent leaves has fewer; with that number networks learn worse.)
 """
 
 from __future__ import annotations
@@ -257,7 +258,7 @@ class _Loss:
         latent: int,
     ) -> None:
         precision = np.empty(known.state.size)
-        # as many independent errors as the spectrum of what the latent leaves has
+        # as many independent errors as the spectrum beyond the latent's size has
         count = beyond.sum() ** 2 / (beyond**2).sum() if beyond.size else 1.0
         for part in known.state.parts:
             weight = known.weight[part]
