@@ -62,20 +62,25 @@ class Coupling:
         left : array, (times, n)
             What the patterns cannot hold of it.
         """
+        if len(self.parts) == 1:
+            return
         variance = np.maximum((left**2).mean(axis=0), 1e-6)
-        bands = np.split(np.arange(len(patterns)), BANDS)
+        # which band each pattern is of: sums over times and cells are made once, then over bands
+        band = np.searchsorted(BANDS, np.arange(len(patterns)), side="right")
+        member = (band == np.arange(len(BANDS) + 1)[:, None]).astype(np.float64)
+        weighted = patterns * self.weight
         for seen, cells in enumerate(self.cells):
             design = patterns[:, cells].T.astype(np.float64)
-            found = posterior(design, anomaly[:, cells].T, variance[cells], None).mean.T
+            found = posterior(design, anomaly[:, cells].T, variance[cells], None).mean
+            square = found @ found.T
             for told, part in enumerate(self.parts):
                 if told == seen:
                     continue
-                root = np.sqrt(self.weight[part])
-                made = np.stack([(found[:, b] @ patterns[b, part]) * root for b in bands])
-                made = made.reshape(len(bands), -1)
                 pair = min(seen, told), max(seen, told)
-                self.products[pair] += made @ made.T
-                self.hits[pair] += made @ (anomaly[:, part] * root).ravel()
+                alike = patterns[:, part] @ weighted[:, part].T
+                self.products[pair] += member @ (square * alike) @ member.T
+                met = (found * (weighted[:, part] @ anomaly[:, part].T)).sum(axis=1)
+                self.hits[pair] += member @ met
 
     def shares(self) -> np.ndarray:
         """How much of the coupling of two fields is met, (bands, fields, fields)."""

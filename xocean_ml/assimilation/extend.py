@@ -60,14 +60,14 @@ def extend(ds: xr.Dataset, model: Model, fields: object, seed: int) -> Model:
     _check(data, model)
     known = climate(data, model.config["season"])
     folds = folds_of(data.times)
-    ridge = _Ridge(_latent(ds, data, model), known)
-    damping = min(DAMPING, key=lambda each: ridge.error(each, folds))
+    ridge = _Ridge(_latent(ds, data, model), known, folds)
+    damping = min(DAMPING, key=ridge.error)
     some = np.any(folds, axis=0)
-    left = ridge.crossed(damping, folds)[some]
+    left = ridge.crossed(damping)[some]
     times = np.unique(data.times[some], return_inverse=True)[1]
     rank = min(OWN, len(times) // 2)
     rest = replace(known, anomaly=left)
-    told = ridge.fitted(damping, np.ones(len(some), bool))
+    told = ridge.fitted(damping, np.ones(len(some), bool), known.anomaly)
     return _joined(model, data, known, told, learn(rest, times, rank, seed, crossed=True))
 
 
@@ -115,11 +115,16 @@ class _Told:
 class _Ridge:
     """Regressions of a field's anomalies on latents, both about the climatology of some samples."""
 
-    def __init__(self, latent: np.ndarray, known: Climate) -> None:
+    def __init__(self, latent: np.ndarray, known: Climate, folds: list[np.ndarray]) -> None:
         self.latent, self.known = latent, known
+        filled = np.nan_to_num(known.anomaly)
+        # what is withheld, and anomalies about the climatology of the others
+        self.folds = [
+            (each, known.anomaly - means_of(filled, ~each, known.month)) for each in folds
+        ]
         self.month = np.zeros(len(latent), int) if known.month is None else known.month
 
-    def fitted(self, damping: float, some: np.ndarray) -> _Told:
+    def fitted(self, damping: float, some: np.ndarray, anomaly: np.ndarray) -> _Told:
         """Learnt from some of the samples; gaps are filled with its own answer."""
         latent, month = self.latent[some], self.month[some]
         centre = np.zeros((self.month.max() + 1, latent.shape[1]))
@@ -128,7 +133,7 @@ class _Ridge:
         away = latent - centre[month]
         matrix = away.T @ away
         matrix += damping * len(away) * np.mean(away**2) * np.eye(len(matrix))
-        anomaly = self._about(some)[some]
+        anomaly = anomaly[some]
         there = np.isfinite(anomaly)
         made = _Told(np.linalg.solve(matrix, away.T @ np.nan_to_num(anomaly)), centre)
         for _ in range(0 if there.all() else FILLED):
@@ -136,22 +141,17 @@ class _Ridge:
             made = _Told(np.linalg.solve(matrix, away.T @ whole), centre)
         return made
 
-    def crossed(self, damping: float, folds: list[np.ndarray]) -> np.ndarray:
+    def crossed(self, damping: float) -> np.ndarray:
         """What is left of withheld samples, told from the others; NaN where there is nothing."""
         left = np.zeros(self.known.anomaly.shape, np.float32)
-        for withheld in folds:
-            told = self.fitted(damping, ~withheld).of(self.latent, self.month)
-            left[withheld] = (self._about(~withheld) - told)[withheld]
+        for withheld, anomaly in self.folds:
+            told = self.fitted(damping, ~withheld, anomaly).of(self.latent, self.month)
+            left[withheld] = (anomaly - told)[withheld]
         return left
 
-    def error(self, damping: float, folds: list[np.ndarray]) -> float:
+    def error(self, damping: float) -> float:
         """Of withheld samples."""
-        return float((np.nan_to_num(self.crossed(damping, folds)) ** 2 @ self.known.weight).sum())
-
-    def _about(self, some: np.ndarray) -> np.ndarray:
-        """Anomalies about the climatology of some samples."""
-        filled = np.nan_to_num(self.known.anomaly)
-        return self.known.anomaly - means_of(filled, some, self.known.month)
+        return float((np.nan_to_num(self.crossed(damping)) ** 2 @ self.known.weight).sum())
 
 
 def _joined(model: Model, data: Read, new: Climate, told: _Told, found: Patterns) -> Model:
@@ -173,10 +173,7 @@ def _joined(model: Model, data: Read, new: Climate, told: _Told, found: Patterns
     beyond[: model.latent] = told.slope
     first = np.concatenate([model.patterns, beyond], axis=1)
     alone = np.concatenate([np.zeros((len(found.patterns), old.size)), found.patterns], axis=1)
-    fields = [
-        {**each, "power": power, "length": length}
-        for each, power, length in zip(data.fields, new.power, found.lengths, strict=True)
-    ]
+    fields = data.told(new.power, found.lengths)
     return replace(
         model,
         state=state,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xocean_ml.assimilation.climate import SEASONS, Climate, anomalies, climate
+from xocean_ml.assimilation.climate import SEASONS, anomalies, climate
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.fit_eof import ENDS, learn
 from xocean_ml.assimilation.reading import Read, read, same_grid, told_apart
@@ -152,15 +151,8 @@ def _eof(data: Read, config: dict[str, Any], rank: int) -> Eof:
     latent = min(config["latent"], len(found.patterns))
     if latent < config["latent"]:
         warn(f"the fields have {latent} patterns: the latent is as small")
-    whole = {**config, "latent": latent, "fields": _fields(data, known, found.lengths)}
+    whole = {**config, "latent": latent, "fields": data.told(known.power, found.lengths)}
     return Eof(known.state, known.tables, found.patterns, found.rest, whole)
-
-
-def _fields(data: Read, known: Climate, lengths: Sequence[float]) -> list[dict[str, Any]]:
-    return [
-        {**each, "power": power, "length": length}
-        for each, power, length in zip(data.fields, known.power, lengths, strict=True)
-    ]
 
 
 def _dcvae(
@@ -198,7 +190,7 @@ def _dcvae(
         warn(f'{told}: fit("eof") may do better')
     whole = {
         **config,
-        "fields": _fields(data, known, found.lengths),
+        "fields": data.told(known.power, found.lengths),
         "sizes": dict(found.sizes),
     }
     return Dcvae(

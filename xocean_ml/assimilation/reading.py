@@ -68,6 +68,13 @@ class Read:
     month: np.ndarray
     step: float
 
+    def told(self, power: Sequence[int], lengths: Sequence[float]) -> list[dict[str, Any]]:
+        """Fields as a model's configuration has them."""
+        return [
+            {**each, "power": one, "length": length}
+            for each, one, length in zip(self.fields, power, lengths, strict=True)
+        ]
+
     def some(self, keep: np.ndarray) -> Read:
         """Some of the samples."""
         return replace(
