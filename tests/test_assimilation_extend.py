@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -47,6 +49,21 @@ def test_the_old_ones_stay_as_they_are(kind):
     one, other = (test.assimilate(m, error=ERROR) for m in (plain(kind), wider(kind)))
     for name in ("sst", "pr", "sst_spread", "latent"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-5, atol=1e-6)
+
+
+def test_threads_share_a_fresh_model():
+    """Blocks of a dask graph begin with one model at the same moment."""
+    made = plain("dcvae")
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(20):
+            fresh = Dcvae.build(made.spec, made.tensors())
+            start = Barrier(8)
+
+            def precision(_, fresh=fresh, start=start):
+                start.wait()
+                return fresh.known.precision
+
+            assert all(each is not None for each in pool.map(precision, range(8)))
 
 
 def test_the_new_field_may_be_observed():

@@ -82,10 +82,8 @@ class Dcvae(Eof):
     linear: ClassVar[bool] = False
     options: ClassVar[tuple[str, ...]] = ("solver", "steps")
 
-    @cached_property
-    def known(self) -> Background:
-        """What is known before anything is observed."""
-        plain = super().known
+    def _background(self) -> Background:
+        plain = super()._background()
         mean, precision = plain.mean.copy(), np.eye(len(plain.mean))
         mean[: self.latent] = self.prior[0]
         precision[: self.latent, : self.latent] = self.prior[1:]
