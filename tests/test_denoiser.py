@@ -91,7 +91,7 @@ def test_what_is_left_is_the_posterior_s_variance(value):
 
 def test_a_fit_finds_the_covariance():
     fields = wiener().draw(random(600, FIELDS, *SHAPE))
-    found = Wiener.fitted(fields, RINGS)
+    found = Wiener.fitted([fields], RINGS)
     x = random(2, FIELDS, *SHAPE, seed=1)
     for value in SIGMAS:
         one, other = (each(x, sigma(value, 2)) for each in (found, wiener()))
@@ -99,7 +99,7 @@ def test_a_fit_finds_the_covariance():
 
 
 def test_it_serves_domains_of_any_size():
-    made = Wiener.fitted(wiener().draw(random(200, FIELDS, *SHAPE)), RINGS)
+    made = Wiener.fitted([wiener().draw(random(200, FIELDS, *SHAPE))], RINGS)
     large = made.draw(random(40, FIELDS, 30, 41))
     small = made.draw(random(40, FIELDS, *SHAPE))
     assert float(large.std() / small.std()) == pytest.approx(1, abs=0.2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -28,6 +28,12 @@ SAME = 1e-2
 
 FINER = 0.8
 """Of the model's cells from which down others are averaged over them, not interpolated."""
+
+
+Match = Callable[
+    [State, int, tuple[Side, Side], xr.DataArray], tuple[Rows, np.ndarray, str]
+]
+"""From the state, the number of a field, and the grid of a variable, to its observations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +92,7 @@ def found_in(
     model: Any,
     fields: Mapping[str, str] | None,
     error: Mapping[str, Any],
+    match: Match | None = None,
 ) -> list[OnGrid | OnPoints]:
     """What of a model's fields is observed in a Dataset.
 
@@ -98,6 +105,9 @@ def found_in(
         Variables by key, as the user says.
     error : mapping
         Standard errors by key of the field.
+    match : callable, optional
+        How the cells of a gridded field see the state; by default `grid_match`, with a warning
+        where the grid is another.
     """
     made: list[OnGrid | OnPoints] = []
     for number, told in enumerate(model.config["fields"]):
@@ -110,7 +120,7 @@ def found_in(
         scale = float(change.factor), float(change.offset)
         given = error.get(told["key"])
         if _is_gridded(array):
-            made.append(_on_grid(ds, found, model.state, number, scale, given))
+            made.append(_on_grid(ds, found, model.state, number, scale, given, match or _told))
         else:
             made.append(_on_points(ds, found, model.state, number, scale, given))
     return made
@@ -146,17 +156,15 @@ def _on_grid(
     number: int,
     scale: tuple[float, float],
     given: Any,
+    match: Match,
 ) -> OnGrid:
     array = ds[found.variable]
     sides = sides_of(array.to_dataset(name=found.variable), str(array.name))
-    rows, cells, how = grid_match(state, number, sides)
+    rows, cells, how = match(state, number, sides, array)
     if not len(rows):
         raise GridError(
             f"{array.name}: none of its cells lies in the model's domain ({_span(state)})"
         )
-    if how != "own":
-        told = "averaged over its cells" if how == "mean" else "taken as points between its cells"
-        warn(f"{array.name}: its grid is not the model's; values are {told}")
     ordered = _ordered(array, sides)
     error, constant = _error_of(ds, found, given)
     if error is not None:
@@ -173,6 +181,16 @@ def _on_grid(
     )
     order, bounds = tuple(map(str, array.dims)), _time_bounds(ds, array)
     return OnGrid(found, ordered, error, gridded, sides, how, order, bounds)
+
+
+def _told(
+    state: State, field: int, sides: tuple[Side, Side], array: xr.DataArray
+) -> tuple[Rows, np.ndarray, str]:
+    rows, cells, how = grid_match(state, field, sides)
+    if len(rows) and how != "own":
+        told = "averaged over its cells" if how == "mean" else "taken as points between its cells"
+        warn(f"{array.name}: its grid is not the model's; values are {told}")
+    return rows, cells, how
 
 
 def _time_bounds(ds: xr.Dataset, array: xr.DataArray) -> xr.DataArray | None:

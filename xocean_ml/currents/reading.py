@@ -24,6 +24,7 @@ __all__ = [
     "currents",
     "depth_of",
     "height",
+    "topography",
     "wind",
 ]
 
@@ -128,7 +129,7 @@ def height(ds: xr.Dataset, fields: Fields) -> Height:
             f"{', '.join(map(str, ds.data_vars))}. Name it: "
             "fields={'sea_surface_height_above_geoid': NAME}"
         )
-    array, mean = _converted(ds, anomaly, "m"), _topography(ds, fields or {})
+    array, mean = _converted(ds, anomaly, "m"), topography(ds, fields or {})
     if mean is None:
         warn(
             f"{anomaly.variable!r} is an anomaly and no mean dynamic topography was found: the "
@@ -140,7 +141,7 @@ def height(ds: xr.Dataset, fields: Fields) -> Height:
     return Height(whole.rename(array.name), (anomaly.variable, str(mean.name)), True)
 
 
-def _topography(ds: xr.Dataset, fields: Mapping[str, str]) -> xr.DataArray | None:
+def topography(ds: xr.Dataset, fields: Mapping[str, str]) -> xr.DataArray | None:
     """The mean dynamic topography, m; no standard name is its own."""
     if TOPOGRAPHY in fields and fields[TOPOGRAPHY] not in ds.variables:
         raise FieldNotFound(

@@ -6,6 +6,9 @@ with the linear denoiser W (`xocean_ml.networks.wiener`) and a network F that be
 the standard deviation of what W leaves unknown, so that F has to tell numbers of unit size at every
 level; so is the weight of the loss. With :math:`W = x / (1 + \sigma^2)` these are the scalings of
 Karras et al. 2022 (EDM, table 1, for data of unit variance).
+
+W sees the whole domain at once, of any size; F sees it in tiles (`xocean_ml.networks.tiles`), and
+learns from tiles of domains of several sizes. So what is larger than a tile is told by W.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from xocean_ml.networks.tiles import blended
 from xocean_ml.networks.unet import UNet
 from xocean_ml.networks.wiener import Wiener
 
@@ -27,13 +31,17 @@ class Denoiser(nn.Module):
     wiener : Wiener
     network : UNet
         Of the fields, the linear answer and land or sea: ``beside = fields + 1``.
+    patch : int
+        Cells of a tile's side.
     """
 
-    def __init__(self, wiener: Wiener, network: UNet) -> None:
+    def __init__(self, wiener: Wiener, network: nn.Module, patch: int = 64) -> None:
         super().__init__()
-        self.wiener, self.network = wiener, network
+        self.wiener, self.network, self.patch = wiener, network, patch
 
-    def forward(self, x: Tensor, sigma: Tensor, sea: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, sigma: Tensor, sea: Tensor, origin: tuple[int, int] = (0, 0)
+    ) -> Tensor:
         """Expected fields.
 
         Parameters
@@ -43,30 +51,51 @@ class Denoiser(nn.Module):
         sigma : Tensor, (samples,)
         sea : Tensor, (samples or 1, 1, rows, columns)
             1, and 0 on land.
+        origin : (int, int)
+            Numbers of the first cell in the whole grid, to which tiles are anchored.
         """
-        scale = (1 + sigma**2).rsqrt()[:, None, None, None]
-        linear = self.wiener(x * sea, sigma)
-        there = sea.expand(len(x), -1, -1, -1)
-        seen = torch.cat([x * sea * scale, linear, there], dim=1)
-        return linear + self.out(x.shape[-2:], sigma) * self.network(seen, torch.log(sigma))
+        linear, seen = self._seen(x, sigma, sea)
+        level = torch.log(sigma)
+        added = blended(lambda tile: self.network(tile, level), seen, self.patch, origin)
+        return linear + self.out(x.shape[-2:], sigma) * added
+
+    def loss(
+        self,
+        clean: Tensor,
+        noise: Tensor,
+        sigma: Tensor,
+        sea: Tensor,
+        at: tuple[int, int] = (0, 0),
+    ) -> Tensor:
+        """Mean square of errors in units of what is unknown, over the sea of one tile.
+
+        Parameters
+        ----------
+        clean, noise : Tensor, (samples, fields, rows, columns)
+            Normalised fields of a domain, anything on land; white noise.
+        sigma : Tensor, (samples,)
+        sea : Tensor, (samples or 1, 1, rows, columns)
+        at : (int, int)
+            First cell of the tile.
+        """
+        sea = sea.expand(len(clean), -1, -1, -1)
+        clean = torch.where(sea > 0, clean, 0.0)
+        linear, seen = self._seen(clean + sigma[:, None, None, None] * noise, sigma, sea)
+        tile = (..., *(slice(start, start + self.patch) for start in at))
+        added = blended(lambda each: self.network(each, torch.log(sigma)), seen[tile], self.patch)
+        scale = self.out(clean.shape[-2:], sigma)
+        error = (linear[tile] - clean[tile]) / scale + added
+        there = sea[tile]
+        return (error**2 * there).sum() / (there.sum() * clean.shape[1]).clamp(min=1)
 
     def out(self, shape: torch.Size, sigma: Tensor) -> Tensor:
         """Standard deviation of what the linear denoiser leaves, (samples, fields, 1, 1)."""
         left = self.wiener.left(shape, sigma)
         return left.sqrt()[:, :, None, None]
 
-    def loss(self, clean: Tensor, noise: Tensor, sigma: Tensor, sea: Tensor) -> Tensor:
-        """Mean square of errors in units of what is unknown, over the sea.
-
-        Parameters
-        ----------
-        clean, noise : Tensor, (samples, fields, rows, columns)
-            Normalised fields, anything on land; white noise.
-        sigma : Tensor, (samples,)
-        sea : Tensor, (samples or 1, 1, rows, columns)
-        """
-        sea = sea.expand(len(clean), -1, -1, -1)
-        clean = torch.where(sea > 0, clean, 0.0)
-        made = self(clean + sigma[:, None, None, None] * noise, sigma, sea)
-        error = (made - clean) / self.out(clean.shape[-2:], sigma)
-        return (error**2 * sea).sum() / (sea.sum() * clean.shape[1]).clamp(min=1)
+    def _seen(self, x: Tensor, sigma: Tensor, sea: Tensor) -> tuple[Tensor, Tensor]:
+        """The linear answer, and all that the network is told."""
+        scale = (1 + sigma**2).rsqrt()[:, None, None, None]
+        linear = self.wiener(x * sea, sigma)
+        there = sea.expand(len(x), -1, -1, -1)
+        return linear, torch.cat([x * sea * scale, linear, there], dim=1)

@@ -89,6 +89,9 @@ class UNet(nn.Module):
         Of each level.
     width : int
         Of the numbers that tell the level of noise.
+    fold : int
+        Cells of a side that are channels of one cell inside: 2 is three times as fast as 1. Sides
+        are multiples of it.
     """
 
     def __init__(
@@ -98,10 +101,12 @@ class UNet(nn.Module):
         channels: Sequence[int] = (32, 64, 64),
         blocks: int = 2,
         width: int = 64,
+        fold: int = 1,
     ) -> None:
         super().__init__()
+        self.fold = fold
         self.level = _Level(width)
-        self.first = nn.Conv2d(fields + beside, channels[0], 3, padding=1)
+        self.first = nn.Conv2d((fields + beside) * fold**2, channels[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         kept, now = [channels[0]], channels[0]
         for number, each in enumerate(channels):
@@ -120,7 +125,7 @@ class UNet(nn.Module):
                 now = each
             if number:
                 self.up.append(nn.Conv2d(now, now, 3, padding=1))
-        last = nn.Conv2d(now, fields, 3, padding=1)
+        last = nn.Conv2d(now, fields * fold**2, 3, padding=1)
         self.last = nn.Sequential(nn.GroupNorm(GROUPS, now), nn.SiLU(), last)
         nn.init.zeros_(last.weight)
         assert last.bias is not None
@@ -129,7 +134,7 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Fields (samples, fields, rows, columns) of channels in and levels (samples,)."""
         told = self.level(level)
-        x = self.first(x)
+        x = self.first(functional.pixel_unshuffle(x, self.fold))
         kept = [x]
         for layer in self.down:
             x = layer(x, told) if isinstance(layer, _Block) else layer(x)
@@ -140,5 +145,4 @@ class UNet(nn.Module):
                 x = layer(torch.cat([x, kept.pop()], dim=1), told)
             else:
                 x = layer(functional.interpolate(x, size=kept[-1].shape[-2:], mode="nearest"))
-        made: Tensor = self.last(x)
-        return made
+        return functional.pixel_shuffle(self.last(x), self.fold)

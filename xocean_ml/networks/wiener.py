@@ -8,6 +8,9 @@ a ring of wavenumbers, and noise of level :math:`\sigma` is taken from them by
 
 Red spectra have a few large waves, which a network would have to learn to tell from noise at levels
 of several hundred; so it adds to this, and at such levels next to nothing.
+
+The mean of a domain is no wave among others: what all cells have in common (the ocean that the
+domain lies in) grows with their number, so it has a covariance of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -53,34 +57,44 @@ class Wiener(nn.Module):
     ----------
     covariance : Tensor, (rings, fields, fields)
         Of the waves of each ring, per wave of the orthonormal transform.
+    mean : Tensor, (fields, fields), optional
+        Of means of domains; by default as the first ring tells of one of 64 x 64 cells.
     """
 
-    def __init__(self, covariance: Tensor) -> None:
+    covariance: Tensor
+    mean: Tensor
+
+    def __init__(self, covariance: Tensor, mean: Tensor | None = None) -> None:
         super().__init__()
+        mean = covariance[0] / 64**2 if mean is None else mean
         self.register_buffer("covariance", covariance.to(torch.float32))
+        self.register_buffer("mean", mean.to(torch.float32))
+        self._known: dict[Any, tuple[Tensor, Tensor]] = {}
 
     @classmethod
-    def fitted(cls, fields: Tensor, count: int = 24) -> Wiener:
-        """Of samples (samples, fields, rows, columns), zero where missing.
+    def fitted(cls, several: Sequence[Tensor], count: int = 24) -> Wiener:
+        """Of samples (samples, fields, rows, columns) of domains of one size or several.
 
-        Rings without a wave have the covariance of those beside them.
+        Zero where missing. Rings without a wave have the covariance of those beside them.
         """
-        waves = _waves(fields)
-        place = rings(fields.shape[-2], fields.shape[-1], count).reshape(-1)
-        flat = waves.flatten(2)
-        low = place.floor().long()
-        share = place - low
-        channels = fields.shape[1]
+        channels = several[0].shape[1]
         total, weight = torch.zeros(count, channels, channels), torch.zeros(count)
-        products = torch.einsum("bcn,bdn->ncd", flat, flat) / len(fields)
-        for ring, part in ((low, 1 - share), ((low + 1).clamp(max=count - 1), share)):
-            total.index_add_(0, ring, products * part[:, None, None])
-            weight.index_add_(0, ring, part)
+        means = torch.zeros(channels, channels)
+        for fields in several:
+            waves = _waves(fields).flatten(2)
+            products = torch.einsum("bcn,bdn->ncd", waves, waves) / len(fields)
+            means += products[0] / waves.shape[-1] / len(several)
+            place = rings(fields.shape[-2], fields.shape[-1], count).reshape(-1)[1:]
+            low = place.floor().long()
+            share = place - low
+            for ring, part in ((low, 1 - share), ((low + 1).clamp(max=count - 1), share)):
+                total.index_add_(0, ring, products[1:] * part[:, None, None])
+                weight.index_add_(0, ring, part)
         there = weight > 1e-3
         made = total[there] / weight[there, None, None]
         at = torch.arange(count, dtype=torch.float32)
         nearest = (at[:, None] - at[there]).abs().argmin(dim=1)
-        return cls(made[nearest])
+        return cls(made[nearest], means)
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """What is expected of fields (samples, fields, rows, columns) with noise (samples,)."""
@@ -97,6 +111,12 @@ class Wiener(nn.Module):
         left = values * square / (values + square)
         return torch.einsum("hwcd,bdhw->bc", vectors**2, left) / (shape[0] * shape[1])
 
+    def covary(self, x: Tensor) -> Tensor:
+        """The covariance times fields (samples, fields, rows, columns)."""
+        vectors, values = self._modes(x.shape[-2:])
+        turned = torch.einsum("hwcd,bchw->bdhw", vectors, _waves(x))
+        return _fields(torch.einsum("hwcd,bdhw->bchw", vectors, turned * values))
+
     def draw(self, white: Tensor, extra: float = 0.0) -> Tensor:
         """Fields of the prior, with white noise of a variance added, of white noise alike."""
         vectors, values = self._modes(white.shape[-2:])
@@ -105,17 +125,23 @@ class Wiener(nn.Module):
 
     def _modes(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Of each wave the fields' principal directions (rows, columns, fields, directions)."""
+        key = (*shape, self.covariance.device, self.covariance.data_ptr())
+        if key not in self._known:
+            self._known[key] = self._found(int(shape[0]), int(shape[1]))
+        return self._known[key]
+
+    @torch.no_grad()
+    def _found(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:
         covariance = self.covariance
-        assert isinstance(covariance, Tensor)
         count = len(covariance)
-        place = rings(shape[0], shape[1], count).to(covariance.device)
+        place = rings(rows, columns, count).to(covariance.device)
         low = place.floor().long()
         share = (place - low)[..., None, None]
         high = (low + 1).clamp(max=count - 1)
         made = covariance[low] * (1 - share) + covariance[high] * share
+        made[0, 0] = self.mean * (rows * columns)
         values, vectors = torch.linalg.eigh(made)
-        values = values.clamp(min=LEAST).permute(2, 0, 1)
-        return vectors, values
+        return vectors, values.clamp(min=LEAST).permute(2, 0, 1)
 
 
 def _waves(fields: Tensor) -> Tensor:

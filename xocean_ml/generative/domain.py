@@ -1,0 +1,170 @@
+"""Where members are given: a grid, its sea, and its place in the whole grid of the Earth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xocean_ml import masks, units
+from xocean_ml.assimilation.state import State
+from xocean_ml.downscaling.target import spacing
+from xocean_ml.errors import GridError, ValuesError, warn
+from xocean_ml.grid import Side, sides_of
+
+__all__ = ["Domain", "domain_of"]
+
+NEAR, FAR = 1.3, 2.5
+"""Ratio of cells to those of the training from which it is told, and refused."""
+
+MANY = 20
+"""Times of observations from which what is always missing is land."""
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """A grid that members are given on; sources of observations take it for a model.
+
+    Parameters
+    ----------
+    state : State
+        Cells of the sea, of all fields.
+    config : mapping
+        ``fields`` of the model.
+    sides : (Side, Side)
+    """
+
+    state: State
+    config: Mapping[str, Any]
+    sides: tuple[Side, Side]
+
+    @property
+    def sea(self) -> np.ndarray:
+        """True over the sea, (rows, columns)."""
+        return np.asarray(self.state.known[0])
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Number of the first row and column on the whole grid of such cells."""
+        made = []
+        for centres, first, turn in zip(
+            (self.state.latitude, self.state.longitude), (-90.0, 0.0), (0, 360), strict=True
+        ):
+            step = (centres[-1] - centres[0]) / (len(centres) - 1)
+            away = (centres[0] - first) % turn if turn else centres[0] - first
+            made.append(round(away / step))
+        return made[0], made[1]
+
+    @property
+    def cell(self) -> tuple[float, float]:
+        """Height and width of a usual cell, km."""
+        return spacing(self.sides)
+
+
+def domain_of(
+    like: Any, datasets: Sequence[xr.Dataset], config: Mapping[str, Any], named: Mapping[str, str]
+) -> Domain:
+    """The grid that is asked for, or the finest that observations lie on.
+
+    Parameters
+    ----------
+    like : Dataset, DataArray or None
+        On the grid; what is missing at all times of it is land.
+    datasets : sequence of Dataset
+        Observations.
+    config : mapping
+        Of the model.
+    named : mapping
+        Variables by key, as the user says.
+
+    Raises
+    ------
+    GridError
+        No grid; one of cells much larger or smaller than those of the training.
+    """
+    given = _given(like, datasets, config)
+    sides = sides_of(given, "like=" if like is not None else "")
+    sea = _sea(given, sides, like is not None)
+    if not sea.any():
+        raise ValuesError("like=: every cell is missing, so all is land; give one with a sea")
+    known = np.broadcast_to(sea, (len(config["fields"]), *sea.shape))
+    state = State(sides[0].centres, sides[1].centres, bool(sides[1].wraps), known)
+    made = Domain(state, config, sides)
+    _compared(made.cell, config["cell"])
+    return made
+
+
+def _given(like: Any, datasets: Sequence[xr.Dataset], config: Mapping[str, Any]) -> xr.Dataset:
+    if like is not None:
+        if isinstance(like, xr.DataArray):
+            like = like.to_dataset(name=like.name or "like")
+        if not isinstance(like, xr.Dataset):
+            raise TypeError(f"like= takes a Dataset or DataArray, not {type(like).__name__}")
+        return units.dequantify(like)[0]
+    best, found = FAR, None
+    for ds in datasets:
+        try:
+            cell = spacing(sides_of(ds))
+        except GridError:
+            continue
+        ratio = _ratio(cell, config["cell"])
+        if ratio < best:
+            best, found = ratio, ds
+    if found is None:
+        raise GridError(
+            "no grid to give members on: observations lie on none whose cells are about as large "
+            f"as those of the training ({config['cell'][0]:.3g} by {config['cell'][1]:.3g} km). "
+            "Give one: like=DATASET"
+        )
+    return found
+
+
+def _sea(ds: xr.Dataset, sides: tuple[Side, Side], whole: bool) -> np.ndarray:
+    """Where there is no land: by a mask, else by what is always missing.
+
+    Of observations (not `whole`) a cell may be missing for clouds; of many times, not of all.
+    """
+    dims = [side.dim for side in sides]
+    mask = masks.given_land(ds)
+    if mask is None:
+        fields = [
+            each
+            for each in ds.data_vars.values()
+            if set(dims) <= set(each.dims)
+            and each.dtype.kind == "f"
+            and (whole or each.size >= MANY * np.prod([each.sizes[d] for d in dims]))
+        ]
+        if not fields:
+            return np.ones([len(side) for side in sides], bool)
+        mask = masks.land(fields[0], _others(fields[0], dims))
+        for each in fields[1:]:
+            mask = mask & masks.land(each, _others(each, dims))
+    flips = {side.dim: slice(None, None, -1) for side in sides if side.flipped}
+    plain = mask.transpose(*dims).isel(flips)
+    return ~np.asarray(plain.values)
+
+
+def _others(array: xr.DataArray, dims: Sequence[str]) -> list[str]:
+    return [d for d in map(str, array.dims) if d not in dims]
+
+
+def _ratio(cell: Sequence[float], trained: Sequence[float]) -> float:
+    own, other = (float(np.sqrt(each[0] * each[1])) for each in (cell, trained))
+    return max(own / other, other / own)
+
+
+def _compared(cell: Sequence[float], trained: Sequence[float]) -> None:
+    ratio = _ratio(cell, trained)
+    own, other = (" by ".join(f"{each:.3g}" for each in pair) for pair in (cell, trained))
+    if ratio >= FAR:
+        raise GridError(
+            f"cells of {own} km, and the prior was trained on cells of {other} km: it knows "
+            "nothing of such scales. Take a grid of about these cells (like=), or train a prior "
+            "of your own: hires.genda.fit()"
+        )
+    if ratio >= NEAR:
+        warn(f"cells of {own} km; the prior was trained on cells of {other} km")
+

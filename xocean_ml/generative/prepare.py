@@ -1,0 +1,467 @@
+"""Everything decided about a call of `genda`, from metadata, coordinates and points alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import xarray as xr
+
+from xocean_ml import chunked, metadata, persist, units
+from xocean_ml import fields as cf
+from xocean_ml.assimilation.sources import OnGrid, OnPoints, errors_by_key
+from xocean_ml.chunked import Along, Input, Output
+from xocean_ml.device import choose
+from xocean_ml.errors import FieldNotFound, GridError, warn
+from xocean_ml.fields.search import row_of
+from xocean_ml.generative.blocks import Job, Source, Uses, run
+from xocean_ml.generative.domain import Domain, domain_of
+from xocean_ml.generative.generator import Generator, keys_of
+from xocean_ml.generative.output import Variable, variables
+from xocean_ml.generative.sources import Observed, mean_topography, observed
+from xocean_ml.generative.when import duration, nearby, ns_of, times_of, wanted_times
+
+__all__ = ["Ready", "chosen_model", "prepare"]
+
+GROUP = 8
+"""Members of a task, at most."""
+
+UNKNOWN_GROWTH = 0.01
+"""Variance of the change in a day, in variances, where the training had a single time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Everything decided: what `genda` runs and what `plan` prints.
+
+    Parameters
+    ----------
+    attrs : dict
+        Of the first Dataset.
+    model : Generator
+    origin : str or None
+        Where it was loaded from.
+    domain : Domain
+    observed : list of Observed
+    time : DataArray
+    members : int
+    variables : tuple of Variable
+        Of the output.
+    job : Job
+    grid : pair of tuple of int
+        Blocks of times, and of members.
+    settings : dict
+        For the history.
+    mdt : DataArray or None
+        Mean dynamic topography, m, on the domain.
+    """
+
+    attrs: dict[Any, Any]
+    model: Generator
+    origin: str | None
+    domain: Domain
+    observed: list[Observed]
+    time: xr.DataArray
+    members: int
+    variables: tuple[Variable, ...]
+    job: Job
+    grid: tuple[tuple[int, ...], tuple[int, ...]]
+    settings: dict[str, Any]
+    mdt: xr.DataArray | None
+
+    @cached_property
+    def node(self) -> chunked.Tasks:
+        """The model as one node of the graph."""
+        return chunked.constant(persist.parcel(self.model, self.origin))  # type: ignore[arg-type]
+
+    def history(self) -> str:
+        """One line that says how to do it again."""
+        sha = persist.digest(self.model)[:16]  # type: ignore[arg-type]
+        name = persist.called(self.model, self.origin)  # type: ignore[arg-type]
+        return metadata.history_line("genda", model=name, sha256=sha, **self.settings)
+
+    @property
+    def on_grid(self) -> list[OnGrid]:
+        """Gridded observations."""
+        return [each.seen for each in self.observed if isinstance(each.seen, OnGrid)]
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether anything that is read is a dask array."""
+        arrays = [each for g in self.on_grid for each in (g.array, g.error) if each is not None]
+        return any(each.chunks is not None for each in arrays)
+
+    def build(self) -> tuple[da.Array, ...]:
+        """The results, lazily: fields (times, members, rows, columns), then counts (times,)."""
+        inputs: list[Input] = []
+        for source, each in zip(self.job.sources, self.observed, strict=True):
+            if isinstance(each.seen, OnGrid):
+                inputs.append(self._input(each.seen.array, source))
+                if each.seen.error is not None:
+                    inputs.append(self._input(each.seen.error, source))
+        shared = {"model": self.node, "job": chunked.constant(self.job)}
+        work = chunked.tasks(run, self.grid, inputs, shared=shared)
+        rows, columns = self.domain.state.shape
+        outputs = [
+            Output(
+                (*self.grid, (rows,), (columns,)), (0, 1, None, None), np.empty((0,) * 4, dtype)
+            )
+            for dtype in self.job.dtypes
+        ]
+        outputs.append(Output((self.grid[0],), (0,), np.empty(0, "f8")))
+        return chunked.arrays(work, outputs)
+
+    def _input(self, array: xr.DataArray, source: Source) -> Input:
+        data = array.data
+        if not isinstance(data, da.Array):
+            data = da.from_array(data, chunks=-1, name=False, asarray=False)
+        bounds = tuple(_bounds(source.uses, part) for part in _parts(self.grid[0]))
+        along = (Along(0, bounds), *(chunked.whole(n) for n in data.shape[1:]))
+        return Input(data, along)
+
+    def run(self) -> dict[str, xr.DataArray]:
+        """The variables of the output: lazy if anything read is."""
+        import dask
+
+        made = list(self.build())
+        if not self.is_lazy:
+            made = list(dask.compute(*made, scheduler="threads"))
+        time = str(self.time.dims[0])
+        told = {"standard_name": "realization", "units": "1"}
+        coords: dict[str, Any] = {
+            str(self.time.name): self.time.variable,
+            "realization": ("realization", np.arange(self.members), told),
+        }
+        coords |= {
+            str(side.coordinate.name): side.coordinate.variable for side in self.domain.sides
+        }
+        dims = (time, "realization", *(side.dim for side in self.domain.sides))
+        out: dict[str, xr.DataArray] = {}
+        for each in self.variables:
+            out[each.name] = xr.DataArray(made.pop(0), coords, dims, attrs=each.attrs)
+        attrs = {
+            "standard_name": "number_of_observations",
+            "long_name": "number of observations used",
+            "units": "1",
+        }
+        counted = {str(self.time.name): self.time.variable}
+        out["observations"] = xr.DataArray(made.pop(0), counted, (time,), attrs=attrs)
+        return out
+
+
+def prepare(
+    ds: xr.Dataset,
+    model: Any = None,
+    *,
+    also: Any = (),
+    members: int = 8,
+    like: Any = None,
+    fields: Mapping[str, str] | None = None,
+    error: Any = None,
+    footprint: Any = None,
+    window: Any = None,
+    coherence: Any = None,
+    seed: int = 0,
+    device: str | None = None,
+    **options: Any,
+) -> Ready:
+    """Decide everything about a call."""
+    datasets = _datasets(ds, also)
+    if not isinstance(members, (int, np.integer)) or isinstance(members, bool) or members < 1:
+        raise ValueError(f"members={members!r}: a whole number of at least 1 is needed")
+    chosen, origin = chosen_model(model)
+    if model is None and not any("xocean_ml.simulate" in _history(each) for each in datasets):
+        warn(
+            "the packaged prior knows simulated turbulence: it is there to try things out, and "
+            "makes no ocean product. Train one on fields of your own: hires.genda.fit()"
+        )
+    _check_options(chosen, options)
+    plain = [units.dequantify(each)[0] for each in datasets]
+    named = _named(fields, chosen, plain)
+    domain = domain_of(like, plain, chosen.config, named)
+    beside = [units.dequantify(like)[0]] if isinstance(like, xr.Dataset) else []
+    mdt = mean_topography([*plain, *beside], domain, named)
+    keys = keys_of(chosen.config)
+    errors = _errors(error, keys, plain, named)
+    widths = _footprints(footprint, keys)
+    found = [
+        each
+        for one in plain
+        for each in observed(
+            one, domain, fields=named, error=errors, footprint=widths, mdt=mdt
+        )
+    ]
+    if not found:
+        there = sorted({str(name) for each in plain for name in each.data_vars})
+        raise FieldNotFound(
+            f"nothing that the prior knows ({', '.join(keys)}) is observed; there are {there}. Say "
+            "what they are: fields={'sea_surface_temperature': 'temp'}"
+        )
+    time = _time(like, found)
+    sources, grid = _sources(found, time, int(members), duration(window, "window"))
+    growth = _growth(chosen.config, window)
+    output = variables(chosen.config, found)
+    flips = tuple(slice(None, None, -1) if side.flipped else slice(None) for side in domain.sides)
+    arrays = [each.seen.array.data for each in found if isinstance(each.seen, OnGrid)]
+    job = Job(
+        sources=sources,
+        state=domain.state,
+        times=ns_of(time),
+        origin=domain.origin,
+        seed=int(seed),
+        coherence=duration(coherence, "coherence"),
+        growth=growth,
+        factors=tuple(each.factor for each in output),
+        offsets=tuple(each.offset for each in output),
+        dtypes=tuple(each.dtype for each in output),
+        flips=(flips[0], flips[1]),
+        options=options,
+        device=choose(device, arrays[0] if arrays else np.empty(0)),
+    )
+    settings = {
+        "members": int(members),
+        "seed": int(seed),
+        "window": None if window is None else str(window),
+        "coherence": None if coherence is None else str(coherence),
+        **{name: each for name, each in options.items()},
+    }
+    kept = {k: v for k, v in plain[0].attrs.items() if k != "featureType"}
+    return Ready(
+        attrs=kept,
+        model=chosen,
+        origin=origin,
+        domain=domain,
+        observed=found,
+        time=time,
+        members=int(members),
+        variables=output,
+        job=job,
+        grid=grid,
+        settings=settings,
+        mdt=None if mdt is None else _labelled(mdt, domain),
+    )
+
+
+def _labelled(mdt: np.ndarray, domain: Domain) -> xr.DataArray:
+    """The mean topography as it lies in the output."""
+    rows, columns = (
+        slice(None, None, -1) if side.flipped else slice(None) for side in domain.sides
+    )
+    coords = {str(side.coordinate.name): side.coordinate.variable for side in domain.sides}
+    attrs = {"long_name": "mean dynamic topography", "units": "m"}
+    dims = [side.dim for side in domain.sides]
+    return xr.DataArray(mdt[rows, columns], coords, dims, attrs=attrs)
+
+
+# ---- arguments -------------------------------------------------------------------------------
+
+
+def _datasets(ds: Any, also: Any) -> list[xr.Dataset]:
+    if isinstance(also, xr.Dataset):
+        also = [also]
+    several = [*also.values()] if isinstance(also, Mapping) else list(also)
+    for each in (ds, *several):
+        if not isinstance(each, xr.Dataset):
+            hint = "; use .to_dataset()" if isinstance(each, xr.DataArray) else ""
+            raise TypeError(f"genda takes Datasets, not {type(each).__name__}{hint}")
+    return [ds, *several]
+
+
+def chosen_model(model: Any) -> tuple[Generator, str | None]:
+    """The model of a call, and where it was loaded from."""
+    origin = None
+    if model is None:
+        model = "diffusion"
+    if isinstance(model, (str, os.PathLike)):
+        origin = os.fspath(model)
+        model = persist.load(model)
+    if not isinstance(model, Generator):
+        raise TypeError(f"model {model!r} makes no members: hires.genda.fit() makes one that does")
+    return model, origin
+
+
+def _history(ds: xr.Dataset) -> str:
+    return str(ds.attrs.get("history", ""))
+
+
+CHOICES = {"guidance": ("gaussian", "sda")}
+
+
+def _check_options(model: Generator, options: Mapping[str, Any]) -> None:
+    unknown = sorted(set(options) - set(model.options))
+    if unknown:
+        raise TypeError(
+            f"model {model!r} does not take {', '.join(unknown)}; of its own it takes "
+            f"{', '.join(model.options) or 'nothing'}"
+        )
+    for name, allowed in CHOICES.items():
+        if name in options and options[name] not in allowed:
+            raise ValueError(
+                f"{name}={options[name]!r}: it is one of {', '.join(map(repr, allowed))}"
+            )
+    steps = options.get("steps", 32)
+    if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 2:
+        raise ValueError(f"steps={steps!r}: a whole number of at least 2 is needed")
+
+
+def _named(
+    fields: Mapping[str, str] | None, model: Generator, plain: Sequence[xr.Dataset]
+) -> dict[str, str]:
+    there = {str(name) for ds in plain for name in ds.variables}
+    made = {}
+    for key, name in (fields or {}).items():
+        if name not in there:
+            raise FieldNotFound(
+                f"{key}: fields= names the variable {name!r}, which no Dataset has; there are "
+                f"{sorted(there)}"
+            )
+        made[key if key == "mean_dynamic_topography" else row_of(key).key] = str(name)
+    return made
+
+
+def _errors(
+    error: Any, keys: Sequence[str], plain: Sequence[xr.Dataset], named: Mapping[str, str]
+) -> dict[str, Any]:
+    if error is None or isinstance(error, Mapping):
+        return errors_by_key(error, keys, ())
+    there = [key for key in keys if any(_is_there(ds, key, named) for ds in plain)]
+    return errors_by_key(error, keys, there)
+
+
+def _is_there(ds: xr.Dataset, key: str, named: Mapping[str, str]) -> bool:
+    own = {k: v for k, v in named.items() if v in ds.variables and k == key}
+    try:
+        cf.find(ds, key, fields=own)
+    except FieldNotFound:
+        return False
+    return True
+
+
+def _footprints(given: Any, keys: Sequence[str]) -> dict[str, float]:
+    if given is None:
+        return {}
+    told = given if isinstance(given, Mapping) else dict.fromkeys(keys, given)
+    made = {}
+    for key, width in told.items():
+        number = float(width)
+        if not np.isfinite(number) or number <= 0:
+            raise ValueError(f"footprint of {key}: {width!r}; a width in km, above 0, is needed")
+        made[row_of(str(key)).key] = number
+    return made
+
+
+# ---- times -----------------------------------------------------------------------------------
+
+
+def _time(like: Any, found: Sequence[Observed]) -> xr.DataArray:
+    if isinstance(like, xr.DataArray):
+        like = like.to_dataset(name=like.name or "like")
+    gridded = [each.seen.array for each in found if isinstance(each.seen, OnGrid)]
+    points = [each.seen.time for each in found if isinstance(each.seen, OnPoints)]
+    return wanted_times(like, gridded, points)
+
+
+def _sources(
+    found: Sequence[Observed], time: xr.DataArray, members: int, window: int | None
+) -> tuple[tuple[Source, ...], tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Observations with the times that use each, and blocks of times and members."""
+    wanted = ns_of(time)
+    grid = _blocks(found, len(wanted), members)
+    made = []
+    number = 0
+    for each in found:
+        common: dict[str, Any] = {
+            "number": each.number,
+            "rows": each.rows,
+            "shift": each.shift,
+            "inflated": each.inflated,
+            "wide": each.wide,
+        }
+        if isinstance(each.seen, OnPoints):
+            uses = tuple(nearby(ns_of(each.seen.time), wanted, window))
+            _tell_unused(each.seen, uses)
+            made.append(
+                Source(**common, uses=uses, values=each.seen.values, error=each.seen.error)
+            )
+            continue
+        uses = _uses(each.seen, wanted, window)
+        first = tuple(_bounds(uses, part)[0] for part in _parts(grid[0]))
+        errors = None if each.seen.error is None else number + 1
+        made.append(
+            Source(
+                **common,
+                uses=uses,
+                gridded=each.seen.gridded,
+                window=number,
+                errors=errors,
+                first=first,
+            )
+        )
+        number += 1 if errors is None else 2
+    if all(not len(pick) for each in made for pick, _ in each.uses):
+        raise GridError(
+            f"no observation lies near the times of the members, {time.values[0]} to "
+            f"{time.values[-1]}"
+        )
+    return tuple(made), grid
+
+
+def _uses(seen: OnGrid, wanted: np.ndarray, window: int | None) -> Uses:
+    if seen.array.ndim != 3:
+        extra = ", ".join(map(str, seen.array.dims[1:-2])) or "none"
+        raise GridError(
+            f"{seen.array.name} lies on {seen.array.dims}: time, latitude and longitude are "
+            f"needed, and nothing else (further: {extra}). Give it a time, "
+            "ds.expand_dims(time=[...]), or take one of the others, ds.isel(...)"
+        )
+    time = times_of(seen.array)
+    if time is None:
+        raise GridError(
+            f"{seen.array.name} has no time: give it one, ds.expand_dims(time=[...])"
+        )
+    return tuple(nearby(ns_of(time), wanted, window))
+
+
+def _tell_unused(seen: OnPoints, uses: Uses) -> None:
+    used = np.unique(np.concatenate([pick for pick, _ in uses])) if uses else []
+    lost = len(seen.values) - len(used)
+    if lost:
+        warn(
+            f"{seen.found.variable}: {lost} of {len(seen.values)} observations lie at none of the "
+            "times of the members, and are not used"
+        )
+
+
+def _blocks(
+    found: Sequence[Observed], times: int, members: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """One time and a group of members each: what comes in larger chunks is read from them."""
+    groups = tuple(min(GROUP, members - start) for start in range(0, members, GROUP))
+    return (1,) * times, groups
+
+
+def _parts(sizes: Sequence[int]) -> list[range]:
+    edges = chunked.starts(sizes)
+    return [range(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _bounds(uses: Uses, part: range) -> tuple[int, int]:
+    """First and last time of a gridded field that a block of times uses."""
+    every = np.concatenate([uses[number][0] for number in part])
+    return (int(every.min()), int(every.max()) + 1) if len(every) else (0, 0)
+
+
+def _growth(config: Mapping[str, Any], window: Any) -> np.ndarray:
+    """Variance of the change in a day, in variances, of each field."""
+    told = [each.get("growth") for each in config["fields"]]
+    if window is not None and any(each is None for each in told):
+        warn(
+            "the prior was trained on single times, and does not know how fast fields change: "
+            f"{UNKNOWN_GROWTH} of their variance in a day is taken"
+        )
+    return np.array([UNKNOWN_GROWTH if each is None else float(each) for each in told])
