@@ -1,8 +1,7 @@
 """Ocean machine learning on labelled arrays.
 
-Importing this package registers the accessors ``.ml_smooth``, ``.downscale`` and ``.assimilate`` on
-`xarray.Dataset` and `DataArray` (``.genda`` is to come). Everything else is loaded when it is
-first used.
+Importing this package registers the accessors ``.ml_smooth``, ``.downscale``, ``.assimilate`` and
+``.genda`` on `xarray.Dataset` and `DataArray`. Everything else is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         ValuesError,
         XOceanError,
     )
+    from xocean_ml.generative import genda
     from xocean_ml.persist import load
     from xocean_ml.smoothing import increments, smooth
 
@@ -43,6 +43,7 @@ __all__ = [
     "currents",
     "downscale",
     "fields",
+    "genda",
     "increments",
     "load",
     "metrics",
@@ -57,6 +58,7 @@ _MODULES = ("currents", "fields", "metrics", "observations", "plot", "simulate",
 _NAMES = {
     "assimilate": "xocean_ml.assimilation",
     "downscale": "xocean_ml.downscaling",
+    "genda": "xocean_ml.generative",
     "load": "xocean_ml.persist",
     "increments": "xocean_ml.smoothing",
     "smooth": "xocean_ml.smoothing",

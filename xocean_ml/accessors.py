@@ -14,8 +14,10 @@ __all__ = [
     "Assimilator",
     "DataArrayAssimilator",
     "DataArrayDownscaler",
+    "DataArrayGenerator",
     "DataArraySmoother",
     "Downscaler",
+    "Generator",
     "Smoother",
 ]
 
@@ -126,11 +128,34 @@ class Assimilator(_Accessor):
         return impact(self._ds, model, latents, **arguments)
 
 
+@xr.register_dataset_accessor("genda")
+class Generator(_Accessor):
+    """``ds.genda(...)``: ensembles of the surface ocean; see `xocean_ml.genda`."""
+
+    def __call__(self, model: Any = None, **arguments: Any) -> xr.Dataset:
+        """Draw members: `xocean_ml.genda` on this Dataset, same arguments."""
+        from xocean_ml.generative import genda
+
+        return genda(self._ds, model, **arguments)
+
+    def plan(self, model: Any = None, **arguments: Any) -> Plan:
+        """What the call with the same arguments would do: `xocean_ml.generative.plan`."""
+        from xocean_ml.generative import plan
+
+        return plan(self._ds, model, **arguments)
+
+    def fit(self, kind: str = "diffusion", **arguments: Any) -> Model:
+        """Train a prior on these complete fields: `xocean_ml.generative.fit.fit`."""
+        from xocean_ml.generative.fit import fit
+
+        return fit(self._ds, kind, **arguments)
+
+
 class _ArrayAccessor:
     """The same for one DataArray: it is put into a Dataset, and taken out again."""
 
     _unnamed: ClassVar[str]
-    _task: ClassVar[type[Smoother] | type[Downscaler] | type[Assimilator]]
+    _task: ClassVar[type[Smoother] | type[Downscaler] | type[Assimilator] | type[Generator]]
 
     def __init__(self, obj: xr.DataArray) -> None:
         self._name = obj.name if obj.name is not None else self._unnamed
@@ -176,4 +201,15 @@ class DataArrayAssimilator(_ArrayAccessor):
 
     def fit(self, kind: str = "eof", **arguments: Any) -> Model:
         """Fit a model to this field."""
+        return self._of.fit(kind, **arguments)
+
+
+@xr.register_dataarray_accessor("genda")
+class DataArrayGenerator(_ArrayAccessor):
+    """``da.genda(...)``: the same for one observed field: members of that field."""
+
+    _unnamed, _task = "field", Generator
+
+    def fit(self, kind: str = "diffusion", **arguments: Any) -> Model:
+        """Train a prior on this field."""
         return self._of.fit(kind, **arguments)

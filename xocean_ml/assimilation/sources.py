@@ -30,9 +30,7 @@ FINER = 0.8
 """Of the model's cells from which down others are averaged over them, not interpolated."""
 
 
-Match = Callable[
-    [State, int, tuple[Side, Side], xr.DataArray], tuple[Rows, np.ndarray, str]
-]
+Match = Callable[[State, int, tuple[Side, Side], xr.DataArray], tuple[Rows, np.ndarray, str]]
 """From the state, the number of a field, and the grid of a variable, to its observations."""
 
 

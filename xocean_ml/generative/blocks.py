@@ -161,7 +161,8 @@ def _gathered(
         pick, age = source.uses[number]
         aged = np.minimum(job.growth[source.number] * age**2, 2.0) * std[source.number] ** 2
         if source.gridded is None:
-            assert source.values is not None and source.error is not None
+            assert source.values is not None
+            assert source.error is not None
             values = source.values[pick] + _some(source.shift, pick)
             variance = source.error[pick] ** 2 * source.inflated + aged
             made.append(_Part(source, source.rows.some(pick), values, variance))
@@ -178,7 +179,8 @@ def _some(shift: np.ndarray | float, pick: np.ndarray) -> Any:
 def _map(source: Source, at: int, aged: float, windows: Sequence[np.ndarray]) -> _Part:
     """Observations of one time of a gridded field."""
     gridded = source.gridded
-    assert gridded is not None and source.window is not None
+    assert gridded is not None
+    assert source.window is not None
     stored = windows[source.window][at].reshape(1, -1)
     if np.isinf(stored).any():
         raise ValuesError(f"{gridded.name}: infinite values. Mask them: ds.where(abs(ds) < 1e30)")

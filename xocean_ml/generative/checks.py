@@ -52,7 +52,9 @@ def in_range(observed: Sequence[tuple[int, np.ndarray]], model: Generator) -> No
         middle = float(np.median(values))
         if far > FAR:
             likely = _likely(values, told)
-            hint = f"They look like {likely}: mend the units attribute" if likely else "Look at them"
+            hint = (
+                f"They look like {likely}: mend the units attribute" if likely else "Look at them"
+            )
             raise UnitsError(
                 f"{told['key']}: half of the values are {far:.0f} standard deviations or more from "
                 f"the mean of the training ({told['mean']:.4g} {told['units']}; median of the "

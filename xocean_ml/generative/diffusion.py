@@ -24,7 +24,8 @@ LARGEST, LEAST = 200.0, 0.005
 """Levels of noise, in standard deviations of a field: from one that drowns the mean of a tile."""
 
 GUIDANCE = ("gaussian", "sda")
-ITERATIONS = 3
+ITERATIONS = 2
+TRUSTED = 1.0
 GAMMA = 0.1
 
 
@@ -120,11 +121,19 @@ class Diffusion:
             made: torch.Tensor = network(x, x.new_full((len(x),), sigma), seen.sea, seen.origin)
             return made
 
+        def rough(x: torch.Tensor, sigma: float) -> torch.Tensor:
+            level = x.new_full((len(x),), sigma)
+            made: torch.Tensor = sigma**2 * seen.sea * network.wiener(x * seen.sea, level)
+            return made
+
         guided: Any = denoise
         if seen.observe is not None:
-            kind = {"gaussian": Exact, "sda": Published}[guidance]
-            number = ITERATIONS if guidance == "gaussian" else GAMMA
-            guided = kind(denoise, seen.observe, seen.values, seen.variance, number)
+            told = denoise, seen.observe, seen.values, seen.variance
+            guided = (
+                Exact(*told, ITERATIONS, rough, TRUSTED)
+                if guidance == "gaussian"
+                else Published(*told, GAMMA)
+            )
         sigmas = levels(steps, LARGEST * wide, LEAST)
         anew = (lambda step: noise(step + 1)) if corrector else None
         with torch.no_grad():

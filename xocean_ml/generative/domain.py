@@ -167,4 +167,3 @@ def _compared(cell: Sequence[float], trained: Sequence[float]) -> None:
         )
     if ratio >= NEAR:
         warn(f"cells of {own} km; the prior was trained on cells of {other} km")
-

@@ -168,7 +168,9 @@ def _diffusion(
         Windows(train, patch, schedule.batch, schedule.seed),
         Windows(check, patch, schedule.batch, schedule.seed + 1),
         schedule,
-        config={"norms": {e["key"]: [f"{e[n]:.5g}" for n in ("mean", "std")] for e in config["fields"]}},
+        config={
+            "norms": {e["key"]: [f"{e[n]:.5g}" for n in ("mean", "std")] for e in config["fields"]}
+        },
         progress=progress,
     )
     weights = {name: each.numpy() for name, each in fitted.network.state_dict().items()}

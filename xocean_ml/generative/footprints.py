@@ -79,9 +79,7 @@ def correlated(width: float, sides: Sides) -> float:
     return max(1.0, float(area / (step[0] * step[1])))
 
 
-def _bell(
-    centres: np.ndarray, cells: np.ndarray, sigma: float, turn: bool = False
-) -> np.ndarray:
+def _bell(centres: np.ndarray, cells: np.ndarray, sigma: float, turn: bool = False) -> np.ndarray:
     """Shares, (coarse, cells), of a Gaussian in cells; they add up to what lies on them."""
     apart = cells - centres[:, None]
     if turn:
@@ -93,9 +91,9 @@ def _bell(
     return np.where(np.abs(apart) <= REACH * sigma, weight, 0.0)
 
 
-def _rows(state: State, field: int, sides: Sides, down: np.ndarray, across: object) -> tuple[
-    Rows, np.ndarray
-]:
+def _rows(
+    state: State, field: int, sides: Sides, down: np.ndarray, across: object
+) -> tuple[Rows, np.ndarray]:
     index = state.index[field]
     area = np.maximum(np.cos(np.deg2rad(state.latitude)), 1e-3)[:, None]
     lat, lon = sides[0].centres, sides[1].centres

@@ -158,7 +158,9 @@ def _whole_currents(out: xr.Dataset, ready: Ready) -> xr.Dataset:
     rest = xr.Dataset(attrs=out.attrs)
     for key in CURRENTS:
         array = out[names[key].name]
-        told = {f"total_{k}": v for k, v in array.attrs.items() if k in ("standard_name", "long_name")}
+        told = {
+            f"total_{k}": v for k, v in array.attrs.items() if k in ("standard_name", "long_name")
+        }
         kept = {"units": array.attrs["units"], "smoothed_over_cells": config["smooth"], **told}
         rest[f"{names[key].name}_ageostrophic"] = array.drop_attrs(deep=False).assign_attrs(kept)
     known = {key: names[key].name for key in HEIGHTS if key in names}

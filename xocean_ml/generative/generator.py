@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from xocean_ml.kernels.counter import key_of, normal
+from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
     import torch
 
     from xocean_ml.solvers.operators import Sparse
 
-__all__ = ["Generator", "Noise", "Seen"]
+__all__ = ["Generator", "Noise", "Seen", "keys_of", "norms"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +121,15 @@ class Generator(Protocol):
 
     @property
     def config(self) -> Mapping[str, Any]: ...
+
+    @property
+    def spec(self) -> Spec: ...
+
+    def tensors(self) -> Mapping[str, np.ndarray]:
+        """For a model's file."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file (safetensors)."""
 
     def to(self, device: str) -> None:
         """Place its networks."""

@@ -37,9 +37,7 @@ def variables(config: Mapping[str, Any], found: Sequence[Observed]) -> tuple[Var
     first: dict[int, Observed] = {}
     for each in found:
         first.setdefault(each.number, each)
-    return tuple(
-        _variable(told, first.get(number)) for number, told in enumerate(config["fields"])
-    )
+    return tuple(_variable(told, first.get(number)) for number, told in enumerate(config["fields"]))
 
 
 def _variable(told: Mapping[str, Any], observed: Observed | None) -> Variable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -77,12 +78,12 @@ class Ready:
     @cached_property
     def node(self) -> chunked.Tasks:
         """The model as one node of the graph."""
-        return chunked.constant(persist.parcel(self.model, self.origin))  # type: ignore[arg-type]
+        return chunked.constant(persist.parcel(self.model, self.origin))
 
     def history(self) -> str:
         """One line that says how to do it again."""
-        sha = persist.digest(self.model)[:16]  # type: ignore[arg-type]
-        name = persist.called(self.model, self.origin)  # type: ignore[arg-type]
+        sha = persist.digest(self.model)[:16]
+        name = persist.called(self.model, self.origin)
         return metadata.history_line("genda", model=name, sha256=sha, **self.settings)
 
     @property
@@ -108,9 +109,7 @@ class Ready:
         work = chunked.tasks(run, self.grid, inputs, shared=shared)
         rows, columns = self.domain.state.shape
         outputs = [
-            Output(
-                (*self.grid, (rows,), (columns,)), (0, 1, None, None), np.empty((0,) * 4, dtype)
-            )
+            Output((*self.grid, (rows,), (columns,)), (0, 1, None, None), np.empty((0,) * 4, dtype))
             for dtype in self.job.dtypes
         ]
         outputs.append(Output((self.grid[0],), (0,), np.empty(0, "f8")))
@@ -192,9 +191,7 @@ def prepare(
     found = [
         each
         for one in plain
-        for each in observed(
-            one, domain, fields=named, error=errors, footprint=widths, mdt=mdt
-        )
+        for each in observed(one, domain, fields=named, error=errors, footprint=widths, mdt=mdt)
     ]
     if not found:
         there = sorted({str(name) for each in plain for name in each.data_vars})
@@ -228,7 +225,7 @@ def prepare(
         "seed": int(seed),
         "window": None if window is None else str(window),
         "coherence": None if coherence is None else str(coherence),
-        **{name: each for name, each in options.items()},
+        **dict(options.items()),
     }
     kept = {k: v for k, v in plain[0].attrs.items() if k != "featureType"}
     return Ready(
@@ -385,9 +382,7 @@ def _sources(
         if isinstance(each.seen, OnPoints):
             uses = tuple(nearby(ns_of(each.seen.time), wanted, window))
             _tell_unused(each.seen, uses)
-            made.append(
-                Source(**common, uses=uses, values=each.seen.values, error=each.seen.error)
-            )
+            made.append(Source(**common, uses=uses, values=each.seen.values, error=each.seen.error))
             continue
         uses = _uses(each.seen, wanted, window)
         first = tuple(_bounds(uses, part)[0] for part in _parts(grid[0]))
@@ -421,14 +416,12 @@ def _uses(seen: OnGrid, wanted: np.ndarray, window: int | None) -> Uses:
         )
     time = times_of(seen.array)
     if time is None:
-        raise GridError(
-            f"{seen.array.name} has no time: give it one, ds.expand_dims(time=[...])"
-        )
+        raise GridError(f"{seen.array.name} has no time: give it one, ds.expand_dims(time=[...])")
     return tuple(nearby(ns_of(time), wanted, window))
 
 
 def _tell_unused(seen: OnPoints, uses: Uses) -> None:
-    used = np.unique(np.concatenate([pick for pick, _ in uses])) if uses else []
+    used = {int(number) for pick, _ in uses for number in pick}
     lost = len(seen.values) - len(used)
     if lost:
         warn(
@@ -447,7 +440,7 @@ def _blocks(
 
 def _parts(sizes: Sequence[int]) -> list[range]:
     edges = chunked.starts(sizes)
-    return [range(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [range(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def _bounds(uses: Uses, part: range) -> tuple[int, int]:

@@ -13,7 +13,7 @@ from xocean_ml.assimilation.when import dates, decoded
 from xocean_ml.errors import GridError, ValuesError
 from xocean_ml.grid import axes
 
-__all__ = ["DAY", "duration", "ns_of", "nearby", "times_of", "wanted_times"]
+__all__ = ["DAY", "duration", "nearby", "ns_of", "times_of", "wanted_times"]
 
 DAY = 86_400_000_000_000
 """In ns."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from xocean_ml.training import generator
 
@@ -81,9 +80,7 @@ class Windows:
         weights = np.array([len(each) for each in self.domains], float)
         domain = self.domains[random.choice(len(self.domains), p=weights / weights.sum())]
         fields = domain[random.integers(len(domain))]
-        row, column = (
-            int(random.integers(0, max(n - size, 0) + 1)) for n in fields.shape[-2:]
-        )
+        row, column = (int(random.integers(0, max(n - size, 0) + 1)) for n in fields.shape[-2:])
         part = fields[:, row : row + size, column : column + size]
         more = [(0, size - n) for n in part.shape[-2:]]
         return np.pad(part, [(0, 0), *more], constant_values=np.nan)
@@ -98,9 +95,3 @@ class Windows:
 def _parts(clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sea = np.isfinite(clean).all(axis=1, keepdims=True)
     return np.where(sea, clean, 0).astype(np.float32), sea.astype(np.float32)
-
-
-def tensors(batch: Batch) -> tuple[Any, ...]:
-    """The same, as tensors."""
-    *arrays, at = batch
-    return (*(torch.from_numpy(each) for each in arrays), at)

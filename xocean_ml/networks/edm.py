@@ -17,7 +17,6 @@ import torch
 from torch import Tensor, nn
 
 from xocean_ml.networks.tiles import blended
-from xocean_ml.networks.unet import UNet
 from xocean_ml.networks.wiener import Wiener
 
 __all__ = ["Denoiser"]
@@ -81,11 +80,13 @@ class Denoiser(nn.Module):
         sea = sea.expand(len(clean), -1, -1, -1)
         clean = torch.where(sea > 0, clean, 0.0)
         linear, seen = self._seen(clean + sigma[:, None, None, None] * noise, sigma, sea)
-        tile = (..., *(slice(start, start + self.patch) for start in at))
-        added = blended(lambda each: self.network(each, torch.log(sigma)), seen[tile], self.patch)
+        rows, columns = (slice(start, start + self.patch) for start in at)
+        added = blended(
+            lambda each: self.network(each, torch.log(sigma)), seen[..., rows, columns], self.patch
+        )
         scale = self.out(clean.shape[-2:], sigma)
-        error = (linear[tile] - clean[tile]) / scale + added
-        there = sea[tile]
+        error = (linear - clean)[..., rows, columns] / scale + added
+        there = sea[..., rows, columns]
         return (error**2 * there).sum() / (there.sum() * clean.shape[1]).clamp(min=1)
 
     def out(self, shape: torch.Size, sigma: Tensor) -> Tensor:

@@ -7,8 +7,11 @@ Tweedie's formula, the covariance :math:`V = \sigma^2\,\partial D/\partial x`. O
 .. math:: D_y = D + V H^T (R + H V H^T)^{-1} (y - H D).
 
 It is exact for a Gaussian prior. The system is solved by conjugate gradients, in which V acts
-through one backward pass of the network; each level begins with the solution of the one before,
-from which it differs little, so that three iterations are enough.
+through one backward pass of the network; each level begins with the solution of the one before. How
+many that takes depends on how far apart the scales are that observations tell of: for a single
+cell and the mean of a domain, hundreds. So a *rough* covariance is used beside, of the Gaussian
+nearest to the prior, with which the same system costs next to nothing: its solution is what each
+step of the costly one is taken along, and two or three are enough.
 
 Score-based data assimilation (Rozet & Louppe 2023) has a number in place of a covariance,
 :math:`H V H^T \approx \gamma \sigma^2`, which no choice of :math:`\gamma` makes right
@@ -17,6 +20,7 @@ Score-based data assimilation (Rozet & Louppe 2023) has a number in place of a c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -26,6 +30,10 @@ import torch
 __all__ = ["Exact", "Observe", "Published"]
 
 Denoise = Callable[[torch.Tensor, float], torch.Tensor]
+Linear = Callable[[torch.Tensor], torch.Tensor]
+
+INNER = 40
+"""Iterations with the rough covariance, for each with the denoiser's own."""
 
 
 class Observe(Protocol):
@@ -53,6 +61,10 @@ class Exact:
         Of the observations' errors, independent.
     iterations : int
         Of conjugate gradients, at each level.
+    rough : callable, optional
+        A covariance near V: takes fields (members, ...) and a level, gives the product.
+    trusted : float
+        Level of noise above which the rough covariance stands for V.
     """
 
     denoise: Denoise
@@ -60,10 +72,14 @@ class Exact:
     values: torch.Tensor
     variance: torch.Tensor
     iterations: int = 3
+    rough: Denoise | None = None
+    trusted: float = math.inf
     weights: torch.Tensor | None = field(default=None, init=False, repr=False)
 
     def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         """What is expected of fields (members, ...) with noise."""
+        if sigma > self.trusted:
+            return self._roughly(x, sigma)
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
             clean = self.denoise(x, sigma)
@@ -78,11 +94,34 @@ class Exact:
             return weights * self.variance + self.observe(covariance(weights))
 
         left = self.values - self.observe(clean.detach())
-        start = torch.zeros_like(left) if self.weights is None else self.weights
+        easy = self._easy(sigma)
+        start = easy(left) if self.weights is None else self.weights
+        self.weights = _solve(matrix, left, start, easy, self.iterations)
+        return clean.detach() + covariance(self.weights)
+
+    def _roughly(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
+        assert self.rough is not None
+        with torch.no_grad():
+            clean = self.denoise(x, sigma)
+            left = self.values - self.observe(clean)
+            self.weights = self._easy(sigma)(left)
+            return clean + self.rough(self.observe.back(self.weights), sigma)
+
+    def _easy(self, sigma: float) -> Callable[[torch.Tensor], torch.Tensor]:
+        """The system's inverse, roughly."""
         # of unit variance, a field with noise varies by this: a scale for each observation
         scale = self.variance + sigma**2 / (1 + sigma**2)
-        self.weights = _solve(matrix, left, start, scale, self.iterations)
-        return clean.detach() + covariance(self.weights)
+        if self.rough is None:
+            return lambda left: left / scale
+        rough, observe, variance = self.rough, self.observe, self.variance
+
+        def matrix(weights: torch.Tensor) -> torch.Tensor:
+            return weights * variance + observe(rough(observe.back(weights), sigma))
+
+        def easy(left: torch.Tensor) -> torch.Tensor:
+            return _solve(matrix, left, None, lambda each: each / scale, INNER)
+
+        return easy
 
 
 @dataclass(eq=False)
@@ -115,28 +154,33 @@ class Published:
 
 
 def _solve(
-    matrix: Callable[[torch.Tensor], torch.Tensor],
+    matrix: Linear,
     wanted: torch.Tensor,
-    start: torch.Tensor,
-    scale: torch.Tensor,
+    start: torch.Tensor | None,
+    easy: Linear,
     iterations: int,
 ) -> torch.Tensor:
-    """Conjugate gradients, preconditioned by a diagonal, each member by itself."""
-    made, left = start, wanted - matrix(start)
-    easy = left / scale
-    way, size = easy, _dot(left, easy)
+    """Conjugate gradients, each member by itself.
+
+    `easy` need not be linear (it may be as many steps of its own), so directions are made
+    orthogonal by what has changed (Notay 2000, flexible conjugate gradients).
+    """
+    made = torch.zeros_like(wanted) if start is None else start
+    left = wanted if start is None else wanted - matrix(start)
+    near = easy(left)
+    way, size = near, _dot(left, near)
     for number in range(iterations):
         there = matrix(way)
         bend = _dot(way, there)
         # a network's Jacobian need not be a covariance: no step where it is none
-        step = torch.where(bend > 0, size / bend.clamp(min=1e-30), 0.0)
-        made, left = made + step * way, left - step * there
+        step = torch.where(bend > 0, _dot(way, left) / bend.clamp(min=1e-30), 0.0)
+        made, before, left = made + step * way, left, left - step * there
         if number + 1 == iterations:
             break
-        easy = left / scale
-        now = _dot(left, easy)
-        way = easy + torch.where(size > 0, now / size.clamp(min=1e-30), 0.0) * way
-        size = now
+        near = easy(left)
+        turn = _dot(near, left - before)
+        way = near + torch.where(size > 0, turn / size.clamp(min=1e-30), 0.0) * way
+        size = _dot(left, near)
     return made
 
 
