@@ -24,8 +24,7 @@ LARGEST, LEAST = 200.0, 0.005
 """Levels of noise, in standard deviations of a field: from one that drowns the mean of a tile."""
 
 GUIDANCE = ("gaussian", "sda")
-ITERATIONS = 2
-TRUSTED = 1.0
+ITERATIONS = 1
 GAMMA = 0.1
 
 
@@ -121,16 +120,11 @@ class Diffusion:
             made: torch.Tensor = network(x, x.new_full((len(x),), sigma), seen.sea, seen.origin)
             return made
 
-        def rough(x: torch.Tensor, sigma: float) -> torch.Tensor:
-            level = x.new_full((len(x),), sigma)
-            made: torch.Tensor = sigma**2 * seen.sea * network.wiener(x * seen.sea, level)
-            return made
-
         guided: Any = denoise
         if seen.observe is not None:
             told = denoise, seen.observe, seen.values, seen.variance
             guided = (
-                Exact(*told, ITERATIONS, rough, TRUSTED)
+                Exact(*told, ITERATIONS, _Near(network.wiener, seen.sea))
                 if guidance == "gaussian"
                 else Published(*told, GAMMA)
             )
@@ -167,3 +161,22 @@ class Diffusion:
     def _repr_html_(self) -> str:
         count = sum(w.size for w in self.weights.values())
         return f"<b>{self!r}</b><br>{count} weights, tiles of {self.patch} cells"
+
+
+@dataclass(frozen=True, eq=False)
+class _Near:
+    """The Gaussian of a denoiser, over the sea."""
+
+    wiener: Any
+    sea: torch.Tensor
+
+    def kept(self, fields: torch.Tensor, sigma: float) -> torch.Tensor:
+        return self._of(fields, sigma, 1.0)
+
+    def half(self, fields: torch.Tensor, sigma: float) -> torch.Tensor:
+        return self._of(fields, sigma, 0.5)
+
+    def _of(self, fields: torch.Tensor, sigma: float, power: float) -> torch.Tensor:
+        level = fields.new_full((len(fields),), sigma)
+        made: torch.Tensor = self.sea * self.wiener(fields * self.sea, level, power)
+        return made

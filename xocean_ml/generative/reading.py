@@ -1,4 +1,4 @@
-"""Reads fields to learn a prior from: found by CF names, currents without their geostrophic part."""
+"""Reads fields to learn from: found by CF names, currents without their geostrophic part."""
 
 from __future__ import annotations
 

@@ -96,13 +96,14 @@ class Wiener(nn.Module):
         nearest = (at[:, None] - at[there]).abs().argmin(dim=1)
         return cls(made[nearest], means)
 
-    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """What is expected of fields (samples, fields, rows, columns) with noise (samples,)."""
+    def forward(self, x: Tensor, sigma: Tensor, power: float = 1.0) -> Tensor:
+        """What is expected of fields (samples, fields, rows, columns) with noise (samples,).
+
+        Or a power of that: 0.5 is the symmetric root.
+        """
         vectors, values = self._modes(x.shape[-2:])
-        turned = torch.einsum("hwcd,bchw->bdhw", vectors, _waves(x))
         share = values / (values + sigma.to(x)[:, None, None, None] ** 2)
-        back = torch.einsum("hwcd,bdhw->bchw", vectors, turned * share)
-        return _fields(back)
+        return _turned(x, vectors, share**power)
 
     def left(self, shape: Sequence[int], sigma: Tensor) -> Tensor:
         """Variance of a cell that is not known after that, (samples, fields)."""
@@ -113,15 +114,12 @@ class Wiener(nn.Module):
 
     def covary(self, x: Tensor) -> Tensor:
         """The covariance times fields (samples, fields, rows, columns)."""
-        vectors, values = self._modes(x.shape[-2:])
-        turned = torch.einsum("hwcd,bchw->bdhw", vectors, _waves(x))
-        return _fields(torch.einsum("hwcd,bdhw->bchw", vectors, turned * values))
+        return _turned(x, *self._modes(x.shape[-2:]))
 
     def draw(self, white: Tensor, extra: float = 0.0) -> Tensor:
         """Fields of the prior, with white noise of a variance added, of white noise alike."""
         vectors, values = self._modes(white.shape[-2:])
-        turned = torch.einsum("hwcd,bchw->bdhw", vectors, _waves(white)) * (values + extra).sqrt()
-        return _fields(torch.einsum("hwcd,bdhw->bchw", vectors, turned))
+        return _turned(white, vectors, (values + extra).sqrt())
 
     def _modes(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Of each wave the fields' principal directions (rows, columns, fields, directions)."""
@@ -142,6 +140,12 @@ class Wiener(nn.Module):
         made[0, 0] = self.mean * (rows * columns)
         values, vectors = torch.linalg.eigh(made)
         return vectors, values.clamp(min=LEAST).permute(2, 0, 1)
+
+
+def _turned(x: Tensor, vectors: Tensor, factor: Tensor) -> Tensor:
+    """Fields with each direction of each wave times a factor."""
+    turned = torch.einsum("hwcd,bchw->bdhw", vectors, _waves(x))
+    return _fields(torch.einsum("hwcd,bdhw->bchw", vectors, turned * factor))
 
 
 def _waves(fields: Tensor) -> Tensor:

@@ -9,9 +9,15 @@ Tweedie's formula, the covariance :math:`V = \sigma^2\,\partial D/\partial x`. O
 It is exact for a Gaussian prior. The system is solved by conjugate gradients, in which V acts
 through one backward pass of the network; each level begins with the solution of the one before. How
 many that takes depends on how far apart the scales are that observations tell of: for a single
-cell and the mean of a domain, hundreds. So a *rough* covariance is used beside, of the Gaussian
-nearest to the prior, with which the same system costs next to nothing: its solution is what each
-step of the costly one is taken along, and two or three are enough.
+cell and the mean of a domain, hundreds.
+
+So the Gaussian that is nearest to the prior (`Near`) helps twice. With its covariance
+:math:`V_W = \sigma^2 W` the same system costs next to nothing: its solution is what each step of
+the costly one is taken along, and two are enough. And of patterns that noise hides
+(:math:`W \ll 1`) the network's Jacobian tells nothing but its own error, which is large beside
+small errors of observations; they are taken as the Gaussian has them:
+
+.. math:: V = \sigma^2 (W^{1/2}\,\tfrac{\partial D}{\partial x}\,W^{1/2} + W - W^2).
 
 Score-based data assimilation (Rozet & Louppe 2023) has a number in place of a covariance,
 :math:`H V H^T \approx \gamma \sigma^2`, which no choice of :math:`\gamma` makes right
@@ -20,14 +26,13 @@ Score-based data assimilation (Rozet & Louppe 2023) has a number in place of a c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 
-__all__ = ["Exact", "Observe", "Published"]
+__all__ = ["Exact", "Near", "Observe", "Published"]
 
 Denoise = Callable[[torch.Tensor, float], torch.Tensor]
 Linear = Callable[[torch.Tensor], torch.Tensor]
@@ -46,6 +51,16 @@ class Observe(Protocol):
         """The adjoint: fields (members, ...) of weights (members, m)."""
 
 
+class Near(Protocol):
+    """A Gaussian: what it keeps of fields with noise, W, and the symmetric root of that."""
+
+    def kept(self, fields: torch.Tensor, sigma: float) -> torch.Tensor:
+        """W times fields (members, ...)."""
+
+    def half(self, fields: torch.Tensor, sigma: float) -> torch.Tensor:
+        """The root of W times fields."""
+
+
 @dataclass(eq=False)
 class Exact:
     """The update with the denoiser's own covariance.
@@ -61,10 +76,8 @@ class Exact:
         Of the observations' errors, independent.
     iterations : int
         Of conjugate gradients, at each level.
-    rough : callable, optional
-        A covariance near V: takes fields (members, ...) and a level, gives the product.
-    trusted : float
-        Level of noise above which the rough covariance stands for V.
+    near : Near, optional
+        The Gaussian nearest to the prior.
     """
 
     denoise: Denoise
@@ -72,56 +85,52 @@ class Exact:
     values: torch.Tensor
     variance: torch.Tensor
     iterations: int = 3
-    rough: Denoise | None = None
-    trusted: float = math.inf
+    near: Near | None = None
     weights: torch.Tensor | None = field(default=None, init=False, repr=False)
 
     def __call__(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
         """What is expected of fields (members, ...) with noise."""
-        if sigma > self.trusted:
-            return self._roughly(x, sigma)
         with torch.enable_grad():
             x = x.detach().requires_grad_(True)
             clean = self.denoise(x, sigma)
 
-        def covariance(weights: torch.Tensor) -> torch.Tensor:
-            """V H^T of weights (members, m)."""
-            seen = self.observe.back(weights)
-            (made,) = torch.autograd.grad(clean, x, seen, retain_graph=True)
+        def plain(fields: torch.Tensor) -> torch.Tensor:
+            (made,) = torch.autograd.grad(clean, x, fields, retain_graph=True)
             return sigma**2 * made
 
-        def matrix(weights: torch.Tensor) -> torch.Tensor:
-            return weights * self.variance + self.observe(covariance(weights))
+        def covariance(weights: torch.Tensor) -> torch.Tensor:
+            """V H^T of weights (members, m)."""
+            return self._blended(plain, self.observe.back(weights), sigma)
 
         left = self.values - self.observe(clean.detach())
         easy = self._easy(sigma)
         start = easy(left) if self.weights is None else self.weights
-        self.weights = _solve(matrix, left, start, easy, self.iterations)
-        return clean.detach() + covariance(self.weights)
+        system = _System(self.observe, covariance, self.variance)
+        self.weights, added = _solve(system, left, start, easy, self.iterations)
+        return clean.detach() + added
 
-    def _roughly(self, x: torch.Tensor, sigma: float) -> torch.Tensor:
-        assert self.rough is not None
-        with torch.no_grad():
-            clean = self.denoise(x, sigma)
-            left = self.values - self.observe(clean)
-            self.weights = self._easy(sigma)(left)
-            return clean + self.rough(self.observe.back(self.weights), sigma)
+    def _blended(self, plain: Linear, fields: torch.Tensor, sigma: float) -> torch.Tensor:
+        """The covariance times fields: the denoiser's own of what noise does not hide."""
+        near = self.near
+        if near is None:
+            return plain(fields)
+        hidden = fields - near.kept(fields, sigma)
+        own = near.half(plain(near.half(fields, sigma)), sigma)
+        return own + sigma**2 * near.kept(hidden, sigma)
 
     def _easy(self, sigma: float) -> Callable[[torch.Tensor], torch.Tensor]:
         """The system's inverse, roughly."""
         # of unit variance, a field with noise varies by this: a scale for each observation
         scale = self.variance + sigma**2 / (1 + sigma**2)
-        if self.rough is None:
+        near, observe, variance = self.near, self.observe, self.variance
+        if near is None:
             return lambda left: left / scale
-        rough, observe, variance = self.rough, self.observe, self.variance
 
-        def matrix(weights: torch.Tensor) -> torch.Tensor:
-            return weights * variance + observe(rough(observe.back(weights), sigma))
+        def covariance(weights: torch.Tensor) -> torch.Tensor:
+            return sigma**2 * near.kept(observe.back(weights), sigma)
 
-        def easy(left: torch.Tensor) -> torch.Tensor:
-            return _solve(matrix, left, None, lambda each: each / scale, INNER)
-
-        return easy
+        system = _System(observe, covariance, variance)
+        return lambda left: _solve(system, left, None, lambda each: each / scale, INNER)[0]
 
 
 @dataclass(eq=False)
@@ -153,35 +162,52 @@ class Published:
         return clean.detach() + sigma**2 * made
 
 
+@dataclass(frozen=True, eq=False)
+class _System:
+    """(R + H V H^T) weights = wanted."""
+
+    observe: Observe
+    covariance: Linear
+    variance: torch.Tensor
+
+    def of(self, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The left side, and V H^T of the weights."""
+        spread = self.covariance(weights)
+        return weights * self.variance + self.observe(spread), spread
+
+
 def _solve(
-    matrix: Linear,
+    system: _System,
     wanted: torch.Tensor,
     start: torch.Tensor | None,
     easy: Linear,
     iterations: int,
-) -> torch.Tensor:
-    """Conjugate gradients, each member by itself.
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Conjugate gradients, each member by itself: weights, and V H^T of them.
 
     `easy` need not be linear (it may be as many steps of its own), so directions are made
     orthogonal by what has changed (Notay 2000, flexible conjugate gradients).
     """
-    made = torch.zeros_like(wanted) if start is None else start
-    left = wanted if start is None else wanted - matrix(start)
+    start = torch.zeros_like(wanted) if start is None else start
+    made = start
+    reached, added = system.of(start)
+    left = wanted - reached
     near = easy(left)
     way, size = near, _dot(left, near)
     for number in range(iterations):
-        there = matrix(way)
+        there, spread = system.of(way)
         bend = _dot(way, there)
         # a network's Jacobian need not be a covariance: no step where it is none
         step = torch.where(bend > 0, _dot(way, left) / bend.clamp(min=1e-30), 0.0)
         made, before, left = made + step * way, left, left - step * there
+        added = added + step.reshape(-1, *(1,) * (added.ndim - 1)) * spread
         if number + 1 == iterations:
             break
         near = easy(left)
         turn = _dot(near, left - before)
         way = near + torch.where(size > 0, turn / size.clamp(min=1e-30), 0.0) * way
         size = _dot(left, near)
-    return made
+    return made, added
 
 
 def _dot(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
