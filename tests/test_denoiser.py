@@ -39,7 +39,7 @@ def dense() -> torch.Tensor:
 
 
 def denoiser() -> Denoiser:
-    return Denoiser(wiener(), UNet(FIELDS, FIELDS + 1, channels=(8, 16), blocks=1, width=16))
+    return Denoiser(wiener(), UNet(FIELDS, 2 * FIELDS + 1, channels=(8, 16), blocks=1, width=16))
 
 
 def sigma(value: float, many: int = 1) -> torch.Tensor:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["GUIDANCE", "LARGEST", "LEAST", "Diffusion", "spec_of"]
 
-LARGEST, LEAST = 200.0, 0.005
+LARGEST, LEAST = 200.0, 0.002
 """Levels of noise, in standard deviations of a field: from one that drowns the mean of a tile."""
 
 GUIDANCE = ("gaussian", "sda")
@@ -72,7 +72,7 @@ class Diffusion:
         given = {n: torch.from_numpy(np.array(w, np.float32)) for n, w in self.weights.items()}
         count = len(self.config["fields"])
         wiener = Wiener(given["wiener.covariance"], given["wiener.mean"])
-        made = Denoiser(wiener, UNet(count, count + 1, **self.config["sizes"]), self.patch)
+        made = Denoiser(wiener, UNet(count, 2 * count + 1, **self.config["sizes"]), self.patch)
         made.load_state_dict(given)
         return made.eval().requires_grad_(False)
 

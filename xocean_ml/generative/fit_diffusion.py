@@ -29,27 +29,36 @@ PART = 16
 def denoiser(wiener: Wiener, patch: int, sizes: Mapping[str, Any]) -> Denoiser:
     """An untrained one: its network begins at zero."""
     fields = wiener.covariance.shape[1]
-    return Denoiser(wiener, UNet(fields, fields + 1, **sizes), patch)
+    return Denoiser(wiener, UNet(fields, 2 * fields + 1, **sizes), patch)
 
 
 def wiener_of(domains: Sequence[np.ndarray], patch: int) -> Wiener:
     """The Gaussian that is nearest to domains, of windows as small as a tile and as large as they.
 
+    Windows without land alone, where there are any: a coast is no wave.
+
     Parameters
     ----------
     domains : sequence of array, (samples, fields, rows, columns)
-        Normalised; NaN on land, which is rounded off with zeros.
+        Normalised; NaN on land.
     """
-    pieces: dict[tuple[int, ...], list[torch.Tensor]] = {}
+    whole: dict[tuple[int, ...], list[np.ndarray]] = {}
+    coastal: dict[tuple[int, ...], list[np.ndarray]] = {}
     for each in domains:
-        filled = torch.from_numpy(np.nan_to_num(each).astype(np.float32))
-        for size in {patch, 10**6}:
+        for size in {patch, max(each.shape[-2:])}:
             rows, columns = (min(size, n) for n in each.shape[-2:])
-            for i in range(0, each.shape[-2] - rows + 1, rows):
-                for j in range(0, each.shape[-1] - columns + 1, columns):
-                    part = filled[..., i : i + rows, j : j + columns]
-                    pieces.setdefault(tuple(part.shape[-2:]), []).append(part)
-    return Wiener.fitted([torch.cat(each) for each in pieces.values()])
+            for i in _places(each.shape[-2], rows):
+                for j in _places(each.shape[-1], columns):
+                    part = each[..., i : i + rows, j : j + columns]
+                    kind = whole if np.isfinite(part).all() else coastal
+                    kind.setdefault(part.shape[-2:], []).append(part)
+    several = (np.concatenate(each) for each in (whole or coastal).values())
+    return Wiener.fitted([torch.from_numpy(np.nan_to_num(e).astype(np.float32)) for e in several])
+
+
+def _places(size: int, part: int) -> list[int]:
+    """First cells of parts that lie side by side, and of one at the end."""
+    return sorted({*range(0, size - part + 1, part), size - part})
 
 
 def teach(
@@ -61,16 +70,12 @@ def teach(
     config: Mapping[str, Any],
     progress: bool | None,
 ) -> Fitted[Denoiser]:
-    """Train, and keep what did best on tiles that are not trained on.
-
-    On a CPU that has it, half precision (bfloat16) does the network's products.
-    """
+    """Train, and keep what did best on tiles that are not trained on."""
     scored = check.fixed(SCORED)
 
     def loss(model: Denoiser, batch: Any) -> torch.Tensor:
         clean, sea, noise, sigma, at = batch
-        with torch.autocast("cpu", torch.bfloat16, enabled=clean.device.type == "cpu"):
-            return model.loss(clean, noise, sigma, sea, at)
+        return model.loss(clean, noise, sigma, sea, at)
 
     def validate(model: Denoiser) -> float:
         device = next(model.parameters()).device

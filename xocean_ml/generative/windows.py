@@ -13,10 +13,10 @@ from xocean_ml.training import generator
 
 __all__ = ["LARGEST", "LEAST", "Batch", "Windows", "normed"]
 
-LARGEST, LEAST = 200.0, 0.005
+LARGEST, LEAST = 200.0, 0.002
 """Levels of noise between which samples are drawn, in standard deviations of a field."""
 
-CENTRE, WIDTH = -0.7, 1.6
+CENTRE, WIDTH = -1.2, 1.9
 """Of the logarithms of the levels that are trained most: where a Gaussian is not enough."""
 
 EVEN = 0.15

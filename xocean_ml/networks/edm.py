@@ -22,14 +22,22 @@ from xocean_ml.networks.wiener import Wiener
 __all__ = ["Denoiser"]
 
 
+FILLS = 4
+"""Times that land is filled with what is expected there, for the linear denoiser."""
+
+
 class Denoiser(nn.Module):
     """The mean of fields, given that noise was added.
+
+    In training the network's products are made in half precision (bfloat16); the linear answer
+    never is, of which small differences are what the network is asked for at low levels of noise.
 
     Parameters
     ----------
     wiener : Wiener
     network : UNet
-        Of the fields, the linear answer and land or sea: ``beside = fields + 1``.
+        Of the fields, the linear answer, what that has taken away, and land or sea:
+        ``beside = 2 * fields + 1``.
     patch : int
         Cells of a tile's side.
     """
@@ -54,8 +62,7 @@ class Denoiser(nn.Module):
             Numbers of the first cell in the whole grid, to which tiles are anchored.
         """
         linear, seen = self._seen(x, sigma, sea)
-        level = torch.log(sigma)
-        added = blended(lambda tile: self.network(tile, level), seen, self.patch, origin)
+        added = self._added(seen, sigma, origin)
         return linear + self.out(x.shape[-2:], sigma) * added
 
     def loss(
@@ -67,6 +74,9 @@ class Denoiser(nn.Module):
         at: tuple[int, int] = (0, 0),
     ) -> Tensor:
         """Mean square of errors in units of what is unknown, over the sea of one tile.
+
+        Near coasts the linear answer may be far off at low levels of noise; such samples count as
+        if it were off by as much as elsewhere.
 
         Parameters
         ----------
@@ -81,13 +91,16 @@ class Denoiser(nn.Module):
         clean = torch.where(sea > 0, clean, 0.0)
         linear, seen = self._seen(clean + sigma[:, None, None, None] * noise, sigma, sea)
         rows, columns = (slice(start, start + self.patch) for start in at)
-        added = blended(
-            lambda each: self.network(each, torch.log(sigma)), seen[..., rows, columns], self.patch
-        )
+        added = self._added(seen[..., rows, columns], sigma)
         scale = self.out(clean.shape[-2:], sigma)
-        error = (linear - clean)[..., rows, columns] / scale + added
+        plain = (linear - clean)[..., rows, columns] / scale
         there = sea[..., rows, columns]
-        return (error**2 * there).sum() / (there.sum() * clean.shape[1]).clamp(min=1)
+        cells = (there.sum(dim=(1, 2, 3)) * clean.shape[1]).clamp(min=1)
+        before, after = (
+            (each**2 * there).sum(dim=(1, 2, 3)) for each in (plain, plain + added)
+        )
+        usual = (before / cells).detach().clamp(min=1)
+        return (after / usual).sum() / cells.sum()
 
     def out(self, shape: torch.Size, sigma: Tensor) -> Tensor:
         """Standard deviation of what the linear denoiser leaves, (samples, fields, 1, 1)."""
@@ -96,7 +109,27 @@ class Denoiser(nn.Module):
 
     def _seen(self, x: Tensor, sigma: Tensor, sea: Tensor) -> tuple[Tensor, Tensor]:
         """The linear answer, and all that the network is told."""
-        scale = (1 + sigma**2).rsqrt()[:, None, None, None]
-        linear = self.wiener(x * sea, sigma)
+        level = sigma[:, None, None, None]
+        with torch.autocast(x.device.type, enabled=False):
+            linear = self._linear(x, sigma, sea)
         there = sea.expand(len(x), -1, -1, -1)
-        return linear, torch.cat([x * sea * scale, linear, there], dim=1)
+        taken = (x - linear) * sea / level
+        return linear, torch.cat([x * sea * (1 + level**2).rsqrt(), linear, taken, there], dim=1)
+
+    def _linear(self, x: Tensor, sigma: Tensor, sea: Tensor) -> Tensor:
+        """What is expected of a Gaussian; land is filled with that, again and again.
+
+        Each time it comes nearer to what is expected where nothing is known of land.
+        """
+        made = self.wiener(x * sea, sigma)
+        if bool((sea > 0).all()):
+            return made
+        for _ in range(FILLS):
+            made = self.wiener(x * sea + made * (1 - sea), sigma)
+        return made
+
+    def _added(self, seen: Tensor, sigma: Tensor, origin: tuple[int, int] = (0, 0)) -> Tensor:
+        level = torch.log(sigma)
+        with torch.autocast(seen.device.type, torch.bfloat16, enabled=self.training):
+            made = blended(lambda tile: self.network(tile, level), seen, self.patch, origin)
+        return made.float()

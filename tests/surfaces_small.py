@@ -1,0 +1,118 @@
+"""A small surface of the ocean, what sees it, and models of it that are made in a second."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import xocean_ml as xo
+from xocean_ml.generative.fit import fit
+
+SSH, SST = "sea_level_anomaly", "sea_surface_temperature"
+HEIGHT, SSS = "sea_surface_height_above_geoid", "sea_surface_salinity"
+FIELDS = ("ssh", "sst", "sss", "u", "v")
+ROWS, COLUMNS, TIMES = 24, 28, 3
+TINY: dict[str, Any] = {
+    "steps": 2,
+    "patch": 16,
+    "sizes": {"channels": [16, 16], "blocks": 1, "width": 16},
+    "progress": False,
+}
+"""Of a diffusion prior, which need not be good."""
+
+
+@functools.cache
+def truth() -> xr.Dataset:
+    """Twelve times, five days apart."""
+    ds = xo.tutorial.open_dataset("surface")
+    return ds.isel(latitude=slice(ROWS), longitude=slice(COLUMNS))
+
+
+@functools.cache
+def like() -> xr.Dataset:
+    """Where and when members are wanted."""
+    return truth()[["ssh", "sst", "mdt"]].isel(time=slice(TIMES))
+
+
+@functools.cache
+def coast() -> xr.DataArray:
+    """True over the sea: land in a corner, and an island."""
+    land = np.zeros((ROWS, COLUMNS), bool)
+    land[:7, :9] = land[13:16, 17:21] = True
+    mdt = truth().mdt
+    return mdt.copy(data=~land).drop_attrs(deep=False).rename("sea")
+
+
+@functools.cache
+def model(kind: str, **options: Any) -> Any:
+    """A prior of the whole `truth`, remembered."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return fit(truth(), kind, **(TINY if kind == "diffusion" else {}), **options)
+
+
+@functools.cache
+def two(kind: str = "oi") -> Any:
+    """A prior of sea level and temperature alone."""
+    return fit(truth(), kind, fields=[SSH, SST], **(TINY if kind == "diffusion" else {}))
+
+
+@functools.cache
+def seen() -> tuple[xr.Dataset, ...]:
+    """Tracks of sea level, cloudy temperature, a coarse map of salinity."""
+    every = xo.simulate.observe(truth().isel(time=slice(TIMES)), nadirs=6, coarse={SSS: 30.0})
+    return tuple(every.values())
+
+
+def tracks(ds: xr.Dataset, count: int = 40, name: str = "ssh", seed: int = 0) -> xr.Dataset:
+    """Values at random points, one time each, exactly as bilinear sampling has them."""
+    random = np.random.default_rng(seed)
+    lat = random.uniform(*ds.latitude.values[[0, -1]], count)
+    lon = random.uniform(*ds.longitude.values[[0, -1]], count)
+    time = random.integers(0, ds.sizes["time"], count)
+    at = {"latitude": ("obs", lat), "longitude": ("obs", lon)}
+    values = [
+        float(ds[name].isel(time=t).interp(latitude=a, longitude=o))
+        for t, a, o in zip(time, lat, lon, strict=True)
+    ]
+    coords = {"time": ("obs", ds.time.values[time]), **at}
+    return xr.Dataset({name: ("obs", np.array(values), ds[name].attrs)}, coords)
+
+
+def as_points(ds: xr.Dataset, name: str, lat: Any, lon: Any, values: Any, time: Any) -> xr.Dataset:
+    """Points with the metadata of a variable."""
+    attrs = dict(truth()[name].attrs)
+    coords = {
+        "time": ("obs", np.asarray(time, "M8[ns]")),
+        "latitude": ("obs", np.asarray(lat, float)),
+        "longitude": ("obs", np.asarray(lon, float)),
+    }
+    return xr.Dataset({name: ("obs", np.asarray(values, float), attrs)}, coords)
+
+
+def draw(model: Any, first: xr.Dataset | None = None, **options: Any) -> xr.Dataset:
+    """Members from `seen`, or from other observations."""
+    given, *more = seen() if first is None else (first,)
+    options = {"members": 3, "like": like(), "also": more} | options
+    if "diffusion" in repr(model).lower():
+        options = {"steps": 4} | options
+    return xo.genda(given, model, **options)
+
+
+def close(one: xr.Dataset, other: xr.Dataset, tolerance: float = 1e-4) -> None:
+    """The same members, in units of each field's size; by position."""
+    for name in set(one.data_vars) - {"observations"}:
+        a, b = one[name].values, other[name].values
+        np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+        size = float(truth()[name].std()) if name in FIELDS else float(np.nanstd(b))
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * size, err_msg=str(name))
+    np.testing.assert_array_equal(one.observations, other.observations)
+
+
+def no_compute(*args: Any, **kwargs: Any) -> None:
+    """A scheduler that refuses to run."""
+    raise AssertionError("something was computed before it was asked for")
