@@ -283,6 +283,7 @@ def _builder(name: str, where: str) -> Callable[[Spec, Tensors], Model]:
     import xocean_ml.downscaling.learned
     import xocean_ml.generative.diffusion
     import xocean_ml.generative.oi
+    import xocean_ml.generative.unet
     import xocean_ml.smoothing  # noqa: F401  they register the built-in models
 
     if name in _builders:

@@ -34,7 +34,9 @@ MODELS = {"glio-guided": ("sea_surface_temperature", 12000), "glio": (None, 6000
 """Packaged models: what guides each, and steps of training."""
 
 
-def worlds(folder: Path, family: str, count: int, size: int = SIDE) -> list[xr.Dataset]:
+def worlds(
+    folder: Path, family: str, count: int, size: int = SIDE, kept: Sequence[str] = KEPT
+) -> list[xr.Dataset]:
     """Worlds of a family, read from a folder or made and kept there.
 
     Parameters
@@ -47,6 +49,8 @@ def worlds(folder: Path, family: str, count: int, size: int = SIDE) -> list[xr.D
         Seeds 0, 1, ...
     size : int
         Cells of a world's side.
+    kept : sequence of str
+        Variables that are read.
     """
     from xocean_ml.simulate.surface import surface
 
@@ -58,7 +62,7 @@ def worlds(folder: Path, family: str, count: int, size: int = SIDE) -> list[xr.D
             ds = surface(family, states=states, every=10, seed=seed, size=size)
             ds.to_netcdf(path)
         with xr.open_dataset(path) as ds:
-            made.append(ds[list(KEPT)].load())
+            made.append(ds[list(kept)].load())
     return made
 
 

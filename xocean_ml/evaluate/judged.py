@@ -71,9 +71,7 @@ def judged(models: Any, options: Mapping[str, Mapping[str, Any]] | None) -> dict
         raise ValueError("models is empty: at least one is needed, {'mine': model}")
     given = dict(options or {})
     if unknown := sorted(map(str, set(given) - set(named))):
-        raise ValueError(
-            f"options has {', '.join(unknown)}, and the models are {', '.join(named)}"
-        )
+        raise ValueError(f"options has {', '.join(unknown)}, and the models are {', '.join(named)}")
     for name, model in named.items():
         _check(name, model, given.get(name, {}))
     return {name: Judged(name, model, given.get(name, {})) for name, model in named.items()}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
 
-from xocean_ml import grid, masks, metrics, simulate, units
 from xocean_ml import fields as cf
+from xocean_ml import grid, masks, metrics, simulate, units
 from xocean_ml.currents.reading import topography
 from xocean_ml.errors import FieldNotFound, GridError
 from xocean_ml.evaluate.derived import DERIVED, derived
@@ -159,7 +159,8 @@ def _seen(
 ) -> dict[str, xr.Dataset]:
     """Observations by name."""
     if observations is None:
-        return simulate.observe(truth, **{"seed": seed, **(OBSERVING | dict(observing or {}))})
+        how = OBSERVING if observing is None else observing
+        return simulate.observe(truth, **{"seed": seed, **how})
     if observing is not None:
         raise ValueError("observing= simulates observations, observations= gives them: give one")
     if isinstance(observations, xr.Dataset) or not isinstance(observations, Mapping):
@@ -211,19 +212,18 @@ class _World:
 
     def observed(self, name: str, seen: Mapping[str, xr.Dataset]) -> bool:
         """Whether any observation is of a variable: of a derived one, of both currents."""
-        if name in DERIVED and all(name != each.variable for each in self.found.values()):
-            return all(self._seen(key, "", seen) for key in CURRENTS)
-        own = [key for key, each in self.found.items() if each.variable == name]
-        return self._seen(own[0] if own else None, name, seen)
+        keys = [key for key, each in self.found.items() if each.variable == name]
+        if keys:
+            return _observed(seen, HEIGHTS if keys[0] in HEIGHTS else keys)
+        if name in DERIVED:
+            return all(_observed(seen, [key]) for key in CURRENTS)
+        return any(name in ds.data_vars for ds in seen.values())
 
-    def _seen(self, key: str | None, name: str, seen: Mapping[str, xr.Dataset]) -> bool:
-        keys = HEIGHTS if key in HEIGHTS else (key,)
-        return any(
-            ds[found].size > 0
-            for ds in seen.values()
-            for found in ([_find(ds, each) for each in keys if each] if key else [name])
-            if found in ds.variables
-        )
+
+def _observed(seen: Mapping[str, xr.Dataset], keys: Sequence[str]) -> bool:
+    """Whether any Dataset has any of some fields, and any place where it is."""
+    found = [(ds, _find(ds, key)) for ds in seen.values() for key in keys]
+    return any(name is not None and ds[name].size > 0 for ds, name in found)
 
 
 def _find(ds: xr.Dataset, key: str) -> str | None:

@@ -32,9 +32,7 @@ def joined(
     """
     ranks = max((each["rank"] for each in scored.values()), key=len)
     whole = {name: 0 for each in scored.values() for name in each if each[name].dtype.kind == "i"}
-    fill = {
-        name: whole.get(name, np.nan) for each in scored.values() for name in each.data_vars
-    }
+    fill = {name: whole.get(name, np.nan) for each in scored.values() for name in each.data_vars}
     several = [
         each.reindex(variable=list(variables), rank=ranks.values, fill_value=fill)
         for each in scored.values()

@@ -14,6 +14,7 @@ knows. A call walks down this table.
 `generator`         what a model is, and its chance
 `diffusion`         the diffusion prior; `fit_diffusion` trains it, `train` the packaged one
 `oi`                multivariate optimal interpolation
+`unet`              regression, a rival; `fit_unet` trains it
 `fit`               a model of one's own fields; `reading` finds them, `windows` cuts them
 ==================  =======================================================================
 """

@@ -19,7 +19,7 @@ from xocean_ml.errors import ValuesError
 from xocean_ml.generative.checks import in_range
 from xocean_ml.generative.generator import Generator, Noise, Seen, norms
 
-__all__ = ["Job", "Source", "run"]
+__all__ = ["Job", "Source", "run", "seen_at"]
 
 Uses = tuple[tuple[np.ndarray, np.ndarray], ...]
 """For each time of the members: numbers of observations (or of their times), and ages in days."""
@@ -151,10 +151,15 @@ def run(place: Place, *windows: Any, model: Any, job: Job) -> tuple[Any, ...]:
     return tuple(each if like is None else to_like(each, like) for each in (*result, counts))
 
 
+def seen_at(number: int, windows: Sequence[np.ndarray], job: Job, model: Generator) -> Seen:
+    """What is seen at one time, of normalised fields, with whole arrays for windows."""
+    return _seen(_gathered(number, None, windows, job, model), job, model)
+
+
 def _gathered(
-    number: int, block: int, windows: Sequence[np.ndarray], job: Job, model: Generator
+    number: int, block: int | None, windows: Sequence[np.ndarray], job: Job, model: Generator
 ) -> list[_Part]:
-    """Everything that is seen at one time, or near it."""
+    """Everything that is seen at one time, or near it; windows of a block of times, or whole."""
     made: list[_Part] = []
     std = norms(model.config, "std")
     for source in job.sources:
@@ -168,7 +173,8 @@ def _gathered(
             made.append(_Part(source, source.rows.some(pick), values, variance))
             continue
         for one, old in zip(pick, aged, strict=True):
-            made.append(_map(source, int(one) - source.first[block], old, windows))
+            first = 0 if block is None else source.first[block]
+            made.append(_map(source, int(one) - first, old, windows))
     return [each for each in made if len(each.values)]
 
 

@@ -18,7 +18,7 @@ from xocean_ml.spec import FieldSpec, Spec
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GUIDANCE", "LARGEST", "LEAST", "Diffusion", "spec_of"]
+__all__ = ["GUIDANCE", "LARGEST", "LEAST", "Diffusion", "Near", "spec_of"]
 
 LARGEST, LEAST = 200.0, 0.002
 """Levels of noise, in standard deviations of a field: from one that drowns the mean of a tile."""
@@ -124,7 +124,7 @@ class Diffusion:
         if seen.observe is not None:
             told = denoise, seen.observe, seen.values, seen.variance
             guided = (
-                Exact(*told, ITERATIONS, _Near(network.wiener, seen.sea))
+                Exact(*told, ITERATIONS, Near(network.wiener, seen.sea))
                 if guidance == "gaussian"
                 else Published(*told, GAMMA)
             )
@@ -164,7 +164,7 @@ class Diffusion:
 
 
 @dataclass(frozen=True, eq=False)
-class _Near:
+class Near:
     """The Gaussian of a denoiser, over the sea."""
 
     wiener: Any

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -17,6 +17,7 @@ from xocean_ml.generative.diffusion import Diffusion
 from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.oi import Interpolation
 from xocean_ml.generative.reading import CURRENTS, HEIGHTS, Read, found_keys, read
+from xocean_ml.generative.unet import Regression
 from xocean_ml.generative.windows import Windows, normed
 from xocean_ml.training import Schedule, withheld_blocks
 from xocean_ml.units import dequantify
@@ -54,6 +55,8 @@ def fit(
     steps: int | None = None,
     seed: int = 0,
     sizes: Mapping[str, Any] | None = None,
+    observing: Any = None,
+    pairs: int = 1000,
     withheld: xr.Dataset | Sequence[xr.Dataset] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
@@ -66,8 +69,9 @@ def fit(
     hires : Dataset, or several
         Fields on time and one-dimensional latitude and longitude; NaN over land. All are brought
         to the units of the first.
-    kind : {"diffusion", "oi"}
-        A diffusion prior; or the Gaussian that is nearest, for optimal interpolation.
+    kind : {"diffusion", "unet", "oi"}
+        A diffusion prior; a regression from what an observing system sees; or the Gaussian that is
+        nearest, for optimal interpolation.
     fields : mapping or iterable of str, optional
         Which fields, by key, and as a mapping which variable each is. By default sea level
         (anomaly, or else height), temperature, salinity and currents, whichever are there.
@@ -84,6 +88,12 @@ def fit(
         Key of all random numbers.
     sizes : mapping, optional
         Of the network; see `xocean_ml.generative.fit_diffusion.SIZES`.
+    observing : mapping, callable, or several of these
+        Of a regression, and needed there: options of `xocean_ml.simulate.observe`, or a function
+        of complete fields at one time and a seed that gives a mapping of Datasets; of several
+        systems each pair draws one.
+    pairs : int
+        Of a regression: windows that are observed, to train on.
     withheld : Dataset, or several, optional
         What training is scored on; by default blocks of time of `hires`, then not trained on.
     checkpoint : path, optional
@@ -147,7 +157,58 @@ def fit(
         wiener = wiener_of(train, config["patch"])
         made = {"covariance": wiener.covariance.numpy(), "mean": wiener.mean.numpy()}
         return Interpolation(made, config)
+    if kind == "unet":
+        used = [pick for pick, _ in splits]
+        every = _Data(given, [normed(each.values, told) for each in seen], used)
+        scored = _Data(others, check, [np.arange(len(each)) for each in check])
+        if not others:
+            scored = _Data(given, every.fields, [pick for _, pick in splits])
+        return _regression(every, scored, config, schedule, sizes, observing, pairs, progress)
     return _diffusion(train, check, config, schedule, sizes, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class _Data:
+    """Datasets, what was read of them, normalised, and the times that are used."""
+
+    datasets: Sequence[xr.Dataset]
+    fields: Sequence[np.ndarray]
+    picks: Sequence[np.ndarray]
+
+
+def _regression(
+    train: _Data,
+    check: _Data,
+    config: dict[str, Any],
+    schedule: Schedule,
+    sizes: Mapping[str, Any] | None,
+    observing: Any,
+    pairs: int,
+    progress: bool | None,
+) -> Regression:
+    from xocean_ml.generative import fit_unet as teaching
+
+    if observing is None:
+        raise TypeError(
+            "kind='unet' needs observing=: options of xo.simulate.observe, or a function that "
+            "gives what is observed of complete fields"
+        )
+    chosen = {**teaching.SIZES, **(sizes or {})}
+    systems = teaching.observer(observing)
+
+    def made(data: _Data, count: int, seed: int) -> teaching.Pairs:
+        return teaching.pairs_of(
+            data.datasets, data.fields, data.picks, systems, config, count=count, seed=seed
+        )
+
+    both = (
+        made(train, pairs, schedule.seed),
+        made(check, max(16, pairs // 10), schedule.seed + 1),
+    )
+    weights = teaching.taught(
+        *both, chosen, schedule, config={"pairs": int(pairs)}, progress=progress
+    )
+    return Regression(weights, {**config, "sizes": chosen})
 
 
 def _diffusion(

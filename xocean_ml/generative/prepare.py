@@ -20,9 +20,9 @@ from xocean_ml.chunked import Along, Input, Output
 from xocean_ml.device import choose
 from xocean_ml.errors import FieldNotFound, GridError, warn
 from xocean_ml.fields.search import row_of
-from xocean_ml.generative.blocks import Job, Source, Uses, run
+from xocean_ml.generative.blocks import Job, Source, Uses, run, seen_at
 from xocean_ml.generative.domain import Domain, domain_of
-from xocean_ml.generative.generator import Generator, keys_of
+from xocean_ml.generative.generator import Generator, Seen, keys_of
 from xocean_ml.generative.output import Variable, variables
 from xocean_ml.generative.sources import Observed, mean_topography, observed
 from xocean_ml.generative.when import duration, nearby, ns_of, times_of, wanted_times
@@ -122,6 +122,14 @@ class Ready:
         bounds = tuple(_bounds(source.uses, part) for part in _parts(self.grid[0]))
         along = (Along(0, bounds), *(chunked.whole(n) for n in data.shape[1:]))
         return Input(data, along)
+
+    def seen(self, number: int) -> Seen:
+        """What is seen at one time, of normalised fields; everything is read whole."""
+        windows: list[np.ndarray] = []
+        for each in self.on_grid:
+            pair = [each.array] + ([] if each.error is None else [each.error])
+            windows += [np.asarray(array.values, np.float64) for array in pair]
+        return seen_at(number, windows, self.job, self.model)
 
     def run(self) -> dict[str, xr.DataArray]:
         """The variables of the output: lazy if anything read is."""

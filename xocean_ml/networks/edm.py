@@ -96,9 +96,7 @@ class Denoiser(nn.Module):
         plain = (linear - clean)[..., rows, columns] / scale
         there = sea[..., rows, columns]
         cells = (there.sum(dim=(1, 2, 3)) * clean.shape[1]).clamp(min=1)
-        before, after = (
-            (each**2 * there).sum(dim=(1, 2, 3)) for each in (plain, plain + added)
-        )
+        before, after = ((each**2 * there).sum(dim=(1, 2, 3)) for each in (plain, plain + added))
         usual = (before / cells).detach().clamp(min=1)
         return (after / usual).sum() / cells.sum()
 
