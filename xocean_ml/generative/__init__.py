@@ -7,7 +7,8 @@ knows. A call walks down this table.
 `genda`             the call, and `plan`; currents are put together again
 `prepare`           all that is decided before anything runs; `planning` prints it
 `domain`            where members are given: grid, sea, place in the whole grid
-`sources`           what is observed, in what geometry and datum; `footprints`, coarse maps
+`sources`           what is observed, in what geometry and datum; `footprints`, coarse maps;
+                    `balance`, whole currents
 `when`              which observations each time may use
 `output`            names, units and attributes of what is given
 `blocks`            one task: a time and a group of members; `checks`, wrong values

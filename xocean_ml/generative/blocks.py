@@ -40,6 +40,8 @@ class Source:
     inflated : float
         Factor of the errors' variance.
     wide : bool
+    alone : bool
+        Whether it sees its own field alone, so that its values are of that field's size.
     uses : Uses
         Times of a gridded field, or points.
     gridded : Gridded, optional
@@ -57,6 +59,7 @@ class Source:
     shift: np.ndarray | float
     inflated: float
     wide: bool
+    alone: bool
     uses: Uses
     gridded: Gridded | None = None
     values: np.ndarray | None = None
@@ -140,7 +143,8 @@ def run(place: Place, *windows: Any, model: Any, job: Job) -> tuple[Any, ...]:
     members = tuple(range(place.slices[1].start, place.slices[1].stop))
     stored = [to_numpy(each).astype(np.float64) for each in windows]
     gathered = [_gathered(number, place.index[0], stored, job, model) for number in times]
-    in_range([(each.source.number, each.values) for parts in gathered for each in parts], model)
+    every = [each for parts in gathered for each in parts if each.source.alone]
+    in_range([(each.source.number, each.values) for each in every], model)
     made = [
         _drawn(number, parts, members, job, model)
         for number, parts in zip(times, gathered, strict=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from xocean_ml import metadata
 from xocean_ml.assimilation.sources import OnGrid
+from xocean_ml.generative.reading import CURRENTS
 from xocean_ml.generative.sources import Observed
 
 __all__ = ["Variable", "variables"]
@@ -43,7 +44,7 @@ def variables(config: Mapping[str, Any], found: Sequence[Observed]) -> tuple[Var
 def _variable(told: Mapping[str, Any], observed: Observed | None) -> Variable:
     attrs, name, own = dict(told["attrs"]), str(told["name"]), str(told["units"])
     dtype, factor, offset = str(told["dtype"]), 1.0, 0.0
-    if observed is not None and isinstance(observed.shift, float):
+    if observed is not None and (isinstance(observed.shift, float) or told["key"] in CURRENTS):
         seen = observed.seen
         own, name = seen.found.units or "1", seen.found.variable
         change = seen.found.conversion(told["units"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xocean_ml.assimilation.sources import OnPoints
+from xocean_ml.generative.reading import HEIGHTS
 from xocean_ml.generative.sources import Observed
 from xocean_ml.plan import Plan, readable
 
@@ -64,7 +65,7 @@ def _observed(ready: Ready, each: Observed, uses: Any) -> dict[str, Any]:
         )
     if each.inflated > 1:
         error += f", {each.inflated:.3g} cells as one"
-    if not isinstance(each.shift, float):
+    if told["key"] in HEIGHTS and not isinstance(each.shift, float):
         how += ", brought to the prior's datum by the mean topography"
     used = sum(len(pick) for pick, _ in uses)
     return {

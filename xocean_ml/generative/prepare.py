@@ -386,6 +386,7 @@ def _sources(
             "shift": each.shift,
             "inflated": each.inflated,
             "wide": each.wide,
+            "alone": each.alone,
         }
         if isinstance(each.seen, OnPoints):
             uses = tuple(nearby(ns_of(each.seen.time), wanted, window))

@@ -20,7 +20,7 @@ from xocean_ml.downscaling.target import spacing
 from xocean_ml.errors import FieldNotFound, warn
 from xocean_ml.generative.domain import Domain
 from xocean_ml.generative.footprints import area_means, correlated, footprints
-from xocean_ml.generative.reading import HEIGHTS
+from xocean_ml.generative.reading import CURRENTS, HEIGHTS
 from xocean_ml.grid import Side
 
 __all__ = ["Observed", "mean_topography", "observed"]
@@ -50,6 +50,10 @@ class Observed:
         Factor of the errors' variance: values whose errors are one error, seen as many.
     wide : bool
         Whether each value is a mean over much more than a cell.
+    rows : Rows
+        How the state is seen.
+    alone : bool
+        Whether it sees its own field alone; of whole currents heights are seen too.
     """
 
     seen: OnGrid | OnPoints
@@ -57,11 +61,8 @@ class Observed:
     shift: np.ndarray | float
     inflated: float
     wide: bool
-
-    @property
-    def rows(self) -> Rows:
-        """How the state is seen."""
-        return self.seen.gridded.rows if isinstance(self.seen, OnGrid) else self.seen.rows
+    rows: Rows
+    alone: bool
 
 
 def observed(
@@ -115,14 +116,31 @@ def observed(
         if sign and each.found.key in HEIGHTS:
             assert mdt is not None
             shift = sign * _shift(domain.state, number, rows, mdt, domain.config)
+        alone = domain.config["smooth"] is None or each.found.key not in CURRENTS
+        if not alone:
+            rows, mean = _whole(domain, number, rows, mdt)
+            shift = -mean
         wide = isinstance(each, OnGrid) and each.how in ("area", "footprint")
         inflated = 1.0
         if isinstance(each, OnGrid) and each.how == "footprint":
             width = _width(each.array, each.found.key, footprint)
             assert width is not None
             inflated = correlated(width, each.sides)
-        made.append(Observed(each, number, shift, inflated, wide))
+        made.append(Observed(each, number, shift, inflated, wide, rows, alone))
     return made
+
+
+def _whole(
+    domain: Domain, number: int, rows: Rows, mdt: np.ndarray | None
+) -> tuple[Rows, np.ndarray]:
+    """Rows of whole currents, of a prior that knows them without their geostrophic part."""
+    from xocean_ml.generative.balance import matrices, whole
+
+    keys = [str(each["key"]) for each in domain.config["fields"]]
+    height = next(keys.index(key) for key in HEIGHTS if key in keys)
+    matrix = matrices(domain.state, float(domain.config["smooth"]))[CURRENTS.index(keys[number])]
+    between = mdt if keys[height] == HEIGHTS[0] else None
+    return whole(rows, matrix, domain.state, (number, height), domain.config, between)
 
 
 def mean_topography(

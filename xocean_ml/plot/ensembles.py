@@ -59,7 +59,7 @@ def ensemble(table: xr.Dataset, *, variables: Sequence[str] | None = None) -> Fi
     >>> from xocean_ml import metrics
     >>> table = metrics.ensemble(both.isel(realization=slice(1, None)), both.isel(realization=0))
     >>> [ax.get_ylabel() for ax in ensemble(table).axes]
-    ['CRPS', 'spread over error', 'power over the truth's', 'share over a flat one's']
+    ['CRPS', 'spread over error', 'power relative to truth', 'share relative to flat']
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -81,6 +81,7 @@ def ensemble(table: xr.Dataset, *, variables: Sequence[str] | None = None) -> Fi
                 same = axes[0] if axes and score != "crps" else None
                 axes.append(fig.add_subplot(cells[row, column], sharey=same))
                 draw(axes[-1], shown.sel(variable=name))
+                _told_if_empty(axes[-1], shown[score].sel(variable=name))
                 axes[-1].tick_params(labelleft=same is None)
             _labelled(axes, shown, score)
             if row == 0:
@@ -183,10 +184,10 @@ _PANELS: Mapping[str, Callable[[Axes, xr.Dataset], None]] = {
 
 _TITLES = {
     "crps": "CRPS",
-    "crps_ratio": "CRPS over the base's",
+    "crps_ratio": "CRPS relative to base",
     "spread_over_error": "spread over error",
-    "psd_ratio": "power over the truth's",
-    "rank_histogram": "share over a flat one's",
+    "psd_ratio": "power relative to truth",
+    "rank_histogram": "share relative to flat",
 }
 
 
@@ -197,7 +198,7 @@ def _labelled(axes: Sequence[Axes], shown: xr.Dataset, score: str) -> None:
     """The score's name once, at the left; limits of all panels on one scale."""
     title = _TITLES[score]
     if score == "crps_ratio" and "base" in shown.attrs:
-        title = f"CRPS over that of {shown.attrs['base']}"
+        title = f"CRPS relative to {shown.attrs['base']}"
     axes[0].set_ylabel(f"{title} {axes[0].get_ylabel()}".strip())
     if score == "psd_ratio":
         _decades(axes[0], shown[score].values)
@@ -205,6 +206,12 @@ def _labelled(axes: Sequence[Axes], shown: xr.Dataset, score: str) -> None:
         for ax in axes:
             ax.autoscale_view()
             ax.set_ylim(bottom=0)
+
+
+def _told_if_empty(ax: Axes, values: xr.DataArray) -> None:
+    if not np.isfinite(values.values).any():
+        place = {"transform": ax.transAxes, "ha": "center", "va": "center"}
+        ax.text(0.5, 0.5, "not given", color="0.5", fontsize=9, **place)
 
 
 def _decades(ax: Axes, values: np.ndarray) -> None:
