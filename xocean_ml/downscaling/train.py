@@ -22,7 +22,7 @@ from xocean_ml.persist import WEIGHTS
 __all__ = ["learn", "worlds"]
 
 TRAIN, SELECT = 30, 4
-STATES = {"train": 8, "select": 4, "test": 4}
+STATES = {"train": 8, "select": 4, "test": 4, "other": 4}
 """States of each world, ten days apart."""
 
 SIDE = 144
