@@ -18,8 +18,8 @@ FIELDS = ("ssh", "sst", "sss", "u", "v")
 ROWS, COLUMNS, TIMES = 24, 28, 3
 TINY: dict[str, Any] = {
     "steps": 2,
-    "patch": 16,
-    "sizes": {"channels": [16, 16], "blocks": 1, "width": 16},
+    "patch": 24,
+    "sizes": {"channels": [8, 8], "blocks": 1, "width": 8},
     "progress": False,
 }
 """Of a diffusion prior, which need not be good."""
@@ -74,18 +74,15 @@ def tracks(ds: xr.Dataset, count: int = 40, name: str = "ssh", seed: int = 0) ->
     lat = random.uniform(*ds.latitude.values[[0, -1]], count)
     lon = random.uniform(*ds.longitude.values[[0, -1]], count)
     time = random.integers(0, ds.sizes["time"], count)
-    at = {"latitude": ("obs", lat), "longitude": ("obs", lon)}
-    values = [
-        float(ds[name].isel(time=t).interp(latitude=a, longitude=o))
-        for t, a, o in zip(time, lat, lon, strict=True)
-    ]
-    coords = {"time": ("obs", ds.time.values[time]), **at}
-    return xr.Dataset({name: ("obs", np.array(values), ds[name].attrs)}, coords)
+    at = {"time": time, "latitude": lat, "longitude": lon}
+    numbered = ds[name].assign_coords(time=np.arange(ds.sizes["time"]))
+    values = numbered.interp({k: xr.DataArray(v, dims="obs") for k, v in at.items()}).values
+    return as_points(ds, name, lat, lon, values, ds.time.values[time])
 
 
 def as_points(ds: xr.Dataset, name: str, lat: Any, lon: Any, values: Any, time: Any) -> xr.Dataset:
     """Points with the metadata of a variable."""
-    attrs = dict(truth()[name].attrs)
+    attrs = dict(ds[name].attrs)
     coords = {
         "time": ("obs", np.asarray(time, "M8[ns]")),
         "latitude": ("obs", np.asarray(lat, float)),

@@ -40,7 +40,7 @@ from xocean_ml.generative.prepare import prepare
 from xocean_ml.generative.when import DAY
 from xocean_ml.networks.wiener import Wiener
 
-SIDE, MANY = 12, 800
+SIDE, MANY = 12, 400
 DAYS = np.timedelta64(1, "D")
 EAST, NORTH = "eastward_sea_water_velocity", "northward_sea_water_velocity"
 
@@ -237,7 +237,7 @@ def held_to(case: Case, drawn: np.ndarray, mean_: float, variance: float) -> Non
 def test_members_are_draws_of_the_gaussian_posterior(name):
     """Of optimal interpolation; every kind of observation against a matrix of its own."""
     case = CASES[name]()
-    held_to(case, sampled(case, prior(), MANY), 1.6, 0.1)
+    held_to(case, sampled(case, prior(), MANY), 1.6, 0.12)
 
 
 @pytest.mark.parametrize("name", ["points", "means over areas"])
@@ -363,7 +363,7 @@ def test_windows_of_maps_reach_over_chunks(lazily):
 
 def test_old_observations_tell_less():
     ds = tracks(like().isel(time=[1]), 200)
-    out = draw(two(), ds, error=0.001, window="10D", members=32)
+    out = draw(two(), ds, error=0.005, window="10D", members=24)
     spread = out.ssh.std("realization").mean(["latitude", "longitude"])
     assert float(spread[1]) < 0.8 * float(spread[0])
     assert float(spread[0]) == pytest.approx(float(spread[2]), rel=0.3)
@@ -474,19 +474,23 @@ def test_members_are_continuous_in_time(kind):
 
 
 def test_options_change_members_and_never_their_shape():
-    plain = draw(two("diffusion"), seen()[1])
+    options: dict[str, Any] = {"members": 1, "like": like().isel(time=[0])}
+    chosen, sst = two("diffusion"), seen()[1].isel(time=[0])
+    plain = draw(chosen, sst, **options)
     for more in ({"steps": 6}, {"guidance": "sda"}, {"corrector": True}):
-        other = draw(two("diffusion"), seen()[1], **more)
+        other = draw(chosen, sst, **options, **more)
         assert np.isfinite(other.sst).all()
         assert float(abs(other.sst - plain.sst).max()) > 1e-3
         assert f"{next(iter(more))}={next(iter(more.values()))}" in other.attrs["history"]
-    close(draw(two("diffusion"), seen()[1], guidance="gaussian", corrector=False), plain, 1e-6)
+    same = draw(chosen, sst, **options, guidance="gaussian", corrector=False)
+    close(same, plain, 1e-6)
 
 
 def test_members_agree_with_observations_and_not_with_one_another():
     """Where much is seen, by much less than the prior's spread; elsewhere by more."""
-    ds = like()[["sst"]].where(like().longitude < -43.8)
-    out = draw(two("diffusion"), ds, error=0.05, members=6, steps=8)
+    ds = like()[["sst"]].isel(time=[0]).where(like().longitude < -43.8)
+    where = like().isel(time=[0])
+    out = draw(two("diffusion"), ds, like=where, error=0.05, members=8, steps=8)
     west, east = {"longitude": slice(0, 9)}, {"longitude": slice(18, None)}
     spread = out.sst.std("realization")
     assert float(spread.isel(west).mean()) < 0.1

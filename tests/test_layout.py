@@ -14,8 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "xocean_ml"
 COMMON = {"errors", "spec"}
-ROOMS = ["chunked", "currents", "fields", "grid", "observations", "plot", "units"]
-LOOKS_UP = {("persist", each) for each in ("smoothing", "downscaling", "assimilation")}
+ROOMS = ["chunked", "currents", "evaluate", "fields", "grid", "observations", "plot", "units"]
+LOOKS_UP = {
+    ("persist", each) for each in ("smoothing", "downscaling", "assimilation", "generative")
+}
 """The registry of models: who is known to it registers when a file is loaded."""
 
 

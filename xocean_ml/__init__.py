@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xocean_ml.persist import load
     from xocean_ml.smoothing import increments, smooth
 
-    from . import currents, fields, metrics, observations, plot, simulate, tutorial
+    from . import currents, evaluate, fields, metrics, observations, plot, simulate, tutorial
 
 __version__ = "0.1.0"
 
@@ -42,6 +42,7 @@ __all__ = [
     "assimilate",
     "currents",
     "downscale",
+    "evaluate",
     "fields",
     "genda",
     "increments",
@@ -54,7 +55,16 @@ __all__ = [
     "tutorial",
 ]
 
-_MODULES = ("currents", "fields", "metrics", "observations", "plot", "simulate", "tutorial")
+_MODULES = (
+    "currents",
+    "evaluate",
+    "fields",
+    "metrics",
+    "observations",
+    "plot",
+    "simulate",
+    "tutorial",
+)
 _NAMES = {
     "assimilate": "xocean_ml.assimilation",
     "downscale": "xocean_ml.downscaling",

@@ -17,7 +17,8 @@ A tour of what xocean_ml does.
 
 Without --input: a small reanalysis is simulated whose true increments are known, and smoothed;
 coarse maps of a simulated surface are brought to a finer grid; and the fields of a simulated
-climate are recovered from a part of two of them. All are scored against the truth. With --input,
+climate are recovered from a part of two of them; members of an ocean's surface are drawn from what
+satellites see of it. All are scored against the truth. With --input,
 your own increments are smoothed. A NetCDF file and a figure of each, smoothed.nc and smoothing.png
 and so on, are written to the output folder.
 """
@@ -55,6 +56,8 @@ def _run(path: str | None, output: Path) -> None:
         tour.surface(output)
         print("\n" + "-" * 96 + "\n")
         tour.climate(output)
+        print("\n" + "-" * 96 + "\n")
+        tour.ensemble(output)
     else:
         tour.own(path, output)
 

@@ -159,7 +159,7 @@ def _on_grid(
     array = ds[found.variable]
     sides = sides_of(array.to_dataset(name=found.variable), str(array.name))
     rows, cells, how = match(state, number, sides, array)
-    if not len(rows):
+    if not len(rows) and not _near(state, sides):
         raise GridError(
             f"{array.name}: none of its cells lies in the model's domain ({_span(state)})"
         )
@@ -179,6 +179,16 @@ def _on_grid(
     )
     order, bounds = tuple(map(str, array.dims)), _time_bounds(ds, array)
     return OnGrid(found, ordered, error, gridded, sides, how, order, bounds)
+
+
+def _near(state: State, sides: tuple[Side, Side]) -> bool:
+    """Whether a grid's cells and the state's lie over each other at all."""
+    lat, lon = (np.array([side.edges[0], side.edges[-1]]) for side in sides)
+    across = positions(lat, state.latitude)
+    along = np.sort(state.columns_of(lon))
+    rows, columns = state.shape
+    inside = across[1] > -0.5 and across[0] < rows - 0.5
+    return bool(inside and (state.wraps or (along[1] > -0.5 and along[0] < columns - 0.5)))
 
 
 def _told(

@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from xocean_ml import fields as cf
 from xocean_ml import masks, units
 from xocean_ml.assimilation.state import State
 from xocean_ml.downscaling.target import spacing
-from xocean_ml.errors import GridError, ValuesError, warn
+from xocean_ml.errors import (
+    AmbiguousField,
+    FieldNotFound,
+    GridError,
+    UnitsError,
+    ValuesError,
+    warn,
+)
 from xocean_ml.grid import Side, sides_of
 
 __all__ = ["Domain", "domain_of"]
@@ -87,7 +95,7 @@ def domain_of(
     """
     given = _given(like, datasets, config)
     sides = sides_of(given, "like=" if like is not None else "")
-    sea = _sea(given, sides, like is not None)
+    sea = _sea(given, sides, config, named, like is not None)
     if not sea.any():
         raise ValuesError("like=: every cell is missing, so all is land; give one with a sea")
     known = np.broadcast_to(sea, (len(config["fields"]), *sea.shape))
@@ -122,8 +130,14 @@ def _given(like: Any, datasets: Sequence[xr.Dataset], config: Mapping[str, Any])
     return found
 
 
-def _sea(ds: xr.Dataset, sides: tuple[Side, Side], whole: bool) -> np.ndarray:
-    """Where there is no land: by a mask, else by what is always missing.
+def _sea(
+    ds: xr.Dataset,
+    sides: tuple[Side, Side],
+    config: Mapping[str, Any],
+    named: Mapping[str, str],
+    whole: bool,
+) -> np.ndarray:
+    """Where there is no land: by a mask, else by what is always missing of the sea's fields.
 
     Of observations (not `whole`) a cell may be missing for clouds; of many times, not of all.
     """
@@ -132,7 +146,7 @@ def _sea(ds: xr.Dataset, sides: tuple[Side, Side], whole: bool) -> np.ndarray:
     if mask is None:
         fields = [
             each
-            for each in ds.data_vars.values()
+            for each in _of_sea(ds, config, named)
             if set(dims) <= set(each.dims)
             and each.dtype.kind == "f"
             and (whole or each.size >= MANY * np.prod([each.sizes[d] for d in dims]))
@@ -145,6 +159,20 @@ def _sea(ds: xr.Dataset, sides: tuple[Side, Side], whole: bool) -> np.ndarray:
     flips = {side.dim: slice(None, None, -1) for side in sides if side.flipped}
     plain = mask.transpose(*dims).isel(flips)
     return ~np.asarray(plain.values)
+
+
+def _of_sea(
+    ds: xr.Dataset, config: Mapping[str, Any], named: Mapping[str, str]
+) -> list[xr.DataArray]:
+    """Fields that the prior knows; winds blow over land. If there are none, all."""
+    found = []
+    for each in config["fields"]:
+        own = {k: v for k, v in named.items() if v in ds.variables and k == each["key"]}
+        try:
+            found.append(ds[cf.find(ds, each["key"], fields=own).variable])
+        except (FieldNotFound, AmbiguousField, UnitsError):
+            continue
+    return found or list(ds.data_vars.values())
 
 
 def _others(array: xr.DataArray, dims: Sequence[str]) -> list[str]:

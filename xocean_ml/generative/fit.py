@@ -154,7 +154,7 @@ def fit(
     if kind == "oi":
         from xocean_ml.generative.fit_diffusion import wiener_of
 
-        wiener = wiener_of(train, config["patch"])
+        wiener = wiener_of(train, config["patch"], tapered=True)
         made = {"covariance": wiener.covariance.numpy(), "mean": wiener.mean.numpy()}
         return Interpolation(made, config)
     if kind == "unet":

@@ -32,7 +32,7 @@ def denoiser(wiener: Wiener, patch: int, sizes: Mapping[str, Any]) -> Denoiser:
     return Denoiser(wiener, UNet(fields, 2 * fields + 1, **sizes), patch)
 
 
-def wiener_of(domains: Sequence[np.ndarray], patch: int) -> Wiener:
+def wiener_of(domains: Sequence[np.ndarray], patch: int, *, tapered: bool = False) -> Wiener:
     """The Gaussian that is nearest to domains, of windows as small as a tile and as large as they.
 
     Windows without land alone, where there are any: a coast is no wave.
@@ -41,6 +41,9 @@ def wiener_of(domains: Sequence[np.ndarray], patch: int) -> Wiener:
     ----------
     domains : sequence of array, (samples, fields, rows, columns)
         Normalised; NaN on land.
+    patch : int
+    tapered : bool
+        As of `Wiener.fitted`.
     """
     whole: dict[tuple[int, ...], list[np.ndarray]] = {}
     coastal: dict[tuple[int, ...], list[np.ndarray]] = {}
@@ -53,7 +56,8 @@ def wiener_of(domains: Sequence[np.ndarray], patch: int) -> Wiener:
                     kind = whole if np.isfinite(part).all() else coastal
                     kind.setdefault(part.shape[-2:], []).append(part)
     several = (np.concatenate(each) for each in (whole or coastal).values())
-    return Wiener.fitted([torch.from_numpy(np.nan_to_num(e).astype(np.float32)) for e in several])
+    filled = [torch.from_numpy(np.nan_to_num(each).astype(np.float32)) for each in several]
+    return Wiener.fitted(filled, tapered=tapered)
 
 
 def _places(size: int, part: int) -> list[int]:

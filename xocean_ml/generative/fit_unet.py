@@ -171,6 +171,6 @@ def taught(
         progress=progress,
     )
     left = errors(fitted.network)
-    spread = Wiener.fitted([torch.from_numpy(left)])
+    spread = Wiener.fitted([torch.from_numpy(left)], tapered=True)
     weights = {f"network.{n}": each.numpy() for n, each in fitted.network.state_dict().items()}
     return weights | {f"errors.{n}": each.numpy() for n, each in spread.state_dict().items()}

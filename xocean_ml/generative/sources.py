@@ -110,6 +110,12 @@ def observed(
         number = keys.index(each.found.key)
         if isinstance(each, OnPoints) and not len(each.values):
             continue  # no satellite came by
+        if isinstance(each, OnGrid) and not len(each.gridded.rows):
+            warn(
+                f"{each.array.name}: its cells are means over more than the domain, of whose sea "
+                "none tells enough; it is not used"
+            )
+            continue
         each = _with_error(each, domain.config["fields"][number], error)
         shift: np.ndarray | float = 0.0
         rows = each.gridded.rows if isinstance(each, OnGrid) else each.rows

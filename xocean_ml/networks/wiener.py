@@ -72,11 +72,28 @@ class Wiener(nn.Module):
         self._known: dict[Any, tuple[Tensor, Tensor]] = {}
 
     @classmethod
-    def fitted(cls, several: Sequence[Tensor], count: int = 24) -> Wiener:
+    def fitted(cls, several: Sequence[Tensor], count: int = 24, *, tapered: bool = False) -> Wiener:
         """Of samples (samples, fields, rows, columns) of domains of one size or several.
 
         Zero where missing. Rings without a wave have the covariance of those beside them.
+
+        The cosines of a smooth field that has a slope at the sides fall off slowly: what they have
+        of short waves is of the sides. To take noise from such a field all of it is needed; for
+        draws that look like the field inside, short waves are `tapered` to the variance that they
+        have in windows which fade out.
         """
+        plain = cls._rings(several, count)
+        if not tapered:
+            return plain
+        faded = cls._rings([_faded(each) for each in several], count)
+        size, inside = (
+            each.covariance.diagonal(dim1=1, dim2=2).clamp(min=1e-30) for each in (plain, faded)
+        )
+        share = (inside / size).clamp(max=1).sqrt()
+        return cls(plain.covariance * share[:, :, None] * share[:, None, :], plain.mean)
+
+    @classmethod
+    def _rings(cls, several: Sequence[Tensor], count: int) -> Wiener:
         channels = several[0].shape[1]
         total, weight = torch.zeros(count, channels, channels), torch.zeros(count)
         means = torch.zeros(channels, channels)
@@ -140,6 +157,19 @@ class Wiener(nn.Module):
         made[0, 0] = self.mean * (rows * columns)
         values, vectors = torch.linalg.eigh(made)
         return vectors, values.clamp(min=LEAST).permute(2, 0, 1)
+
+
+def _faded(fields: Tensor) -> Tensor:
+    """Fields without their planes, times a window that fades out, of the same mean square."""
+    rows, columns = fields.shape[-2:]
+    y, x = (torch.linspace(-1, 1, n).to(fields) for n in (rows, columns))
+    shapes = [torch.ones(rows, columns).to(fields)]
+    shapes += [y[:, None].expand(rows, columns), x.expand(rows, columns)]
+    for each in shapes:
+        part = (fields * each).sum(dim=(-2, -1), keepdim=True) / (each**2).sum()
+        fields = fields - part * each
+    window = torch.cos(0.5 * math.pi * y)[:, None] * torch.cos(0.5 * math.pi * x)
+    return fields * window / (window**2).mean().sqrt()
 
 
 def _turned(x: Tensor, vectors: Tensor, factor: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ Figures are made without pyplot, so no global state is left behind.
 `geographic`    panels of one map
 `downscaled`    `downscaling`: coarse, guide, models, truth, errors, spectra
 `assimilated`   `assimilation`: truth, analysis, spread, scatter, means over time
+`drawn`         `members`: truth, mean, spread and members
 `ensembles`     `ensemble`: scores of ensembles, their spectra and rank histograms
 ==============  ===========================================================================
 
@@ -22,7 +23,8 @@ from __future__ import annotations
 
 from xocean_ml.plot.assimilated import assimilation
 from xocean_ml.plot.downscaled import downscaling
+from xocean_ml.plot.drawn import members
 from xocean_ml.plot.ensembles import ensemble
 from xocean_ml.plot.figure import smoothing
 
-__all__ = ["assimilation", "downscaling", "ensemble", "smoothing"]
+__all__ = ["assimilation", "downscaling", "ensemble", "members", "smoothing"]

@@ -111,7 +111,7 @@ def _shown(table: xr.Dataset, variables: Sequence[str] | None) -> xr.Dataset:
 
 
 def _each(panel: xr.Dataset) -> Any:
-    """Number, scores and colour of each model."""
+    """Number and colour of each model."""
     return zip(range(panel.sizes["model"]), cycle(_COLOURS), strict=False)
 
 
@@ -210,7 +210,7 @@ def _labelled(axes: Sequence[Axes], shown: xr.Dataset, score: str) -> None:
 
 def _told_if_empty(ax: Axes, values: xr.DataArray) -> None:
     if not np.isfinite(values.values).any():
-        place = {"transform": ax.transAxes, "ha": "center", "va": "center"}
+        place: dict[str, Any] = {"transform": ax.transAxes, "ha": "center", "va": "center"}
         ax.text(0.5, 0.5, "not given", color="0.5", fontsize=9, **place)
 
 
@@ -246,7 +246,9 @@ def _legend(fig: Figure, models: Sequence[str]) -> None:
         Line2D([], [], marker="o", ms=5.5, lw=1.8, color=colour, label=name)
         for name, colour in zip(models, cycle(_COLOURS), strict=False)
     ]
-    fig.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6))
+    wide = 0.7 + 0.09 * max(map(len, models))  # of an entry, inches
+    columns = max(1, min(len(handles), int(fig.get_figwidth() / wide)))
+    fig.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
 def _units(panel: xr.Dataset) -> str:

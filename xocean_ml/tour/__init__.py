@@ -8,6 +8,7 @@ or not at all.
 `smoothing`     `.ml_smooth`, on a simulated reanalysis or a user's file
 `downscaling`   `.downscale`, on the packaged surface
 `assimilation`  `.assimilate`, on the packaged climate
+`generative`    `.genda`, on the packaged surface
 ==============  ============================================================
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from xocean_ml.tour.assimilation import climate
 from xocean_ml.tour.downscaling import surface
+from xocean_ml.tour.generative import ensemble
 from xocean_ml.tour.smoothing import own, twin
 
-__all__ = ["climate", "own", "surface", "twin"]
+__all__ = ["climate", "ensemble", "own", "surface", "twin"]
