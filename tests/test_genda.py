@@ -249,6 +249,32 @@ def test_more_observations_leave_less(name):
     assert (np.diag(cov) / before).min() < 0.3
 
 
+@pytest.mark.parametrize(
+    "share",
+    [
+        1.0,
+        0.1,
+        pytest.param(
+            0.01,
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="gaussian.py:16: for small errors 400 iterations are not enough; members "
+                "are ten times further from observations and one another than they should be, and "
+                "nobody is told",
+            ),
+        ),
+    ],
+)
+def test_what_is_seen_everywhere_is_agreed_with(share):
+    """To within its errors: a hundredth of a usual one is half a hundredth of the spread."""
+    ds = truth()[["ssh", "sst"]].isel(time=[0])
+    error = {SSH: 0.02 * share, SST: 0.3 * share}
+    out = draw(two(), ds, error=error, like=ds)
+    for name, each in zip(("ssh", "sst"), error.values(), strict=True):
+        assert float((out[name] - ds[name]).std()) < 1.2 * each
+        assert float(out[name].std("realization").mean()) < 1.2 * each
+
+
 @functools.cache
 def gaussian() -> Diffusion:
     """A diffusion prior that is the same Gaussian: its network has learnt nothing."""
@@ -580,7 +606,7 @@ def test_without_a_mean_topography_the_other_height_is_refused(other):
 
 @pytest.mark.xfail(
     strict=True,
-    reason="blocks.py:166-168: points where the mean topography is missing are not left out: NaN "
+    reason="blocks.py:_gathered: points where the mean topography is missing are not left out: NaN "
     "among the values makes all members of that time NaN",
 )
 def test_points_without_a_mean_topography_spoil_nothing():
@@ -597,16 +623,13 @@ def test_points_without_a_mean_topography_spoil_nothing():
 # ---- currents --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["oi", "diffusion"])
-@pytest.mark.parametrize("smooth", [0.0, 1.5])
+@pytest.mark.parametrize(("kind", "smooth"), [("oi", 0.0), ("oi", 1.5), ("diffusion", 0.0)])
 @pytest.mark.filterwarnings("ignore:.*anomaly and no mean")
 def test_currents_are_the_rest_and_the_slope_of_each_member_s_sea(kind, smooth):
     """Taken apart again, what the model drew is left."""
-    if kind == "diffusion" and smooth:
-        pytest.skip("one is enough")
     prior_ = model(kind, smooth=smooth)
     given, *also = seen()
-    more = {"steps": 4} if kind == "diffusion" else {}
+    more = {"steps": 2} if kind == "diffusion" else {}
     options = {"also": also, "like": like(), "members": 2, **more}
     out = xo.genda(given, prior_, **options)
     drawn = prepare(given, prior_, **options).run()
@@ -629,12 +652,13 @@ def test_whole_currents_are_as_they_are_drawn():
         np.testing.assert_array_equal(out[name], drawn[name])
 
 
-@pytest.mark.parametrize("which", ["u", "v"])
-def test_currents_of_members_vary_as_the_truth_s(which):
+def test_currents_of_members_vary_as_the_truth_s():
     """With and without their geostrophic part they are about as large."""
     for options in ({}, {"currents": "whole"}):
-        out = draw(model("oi", **options), seen()[1], members=16, also=[])
-        assert 0.5 < float(out[which].std() / truth()[which].std()) < 2
+        where = like().isel(time=[0])
+        out = draw(model("oi", **options), seen()[1], members=16, also=[], like=where)
+        for name in ("u", "v"):
+            assert 0.4 < float(out[name].std() / truth()[name].std()) < 2.5
 
 
 def test_without_a_mean_topography_currents_are_anomalies_and_that_is_said():
@@ -703,8 +727,8 @@ def test_a_plan_tells_of_means_and_datums():
 
 @pytest.mark.xfail(
     strict=True,
-    reason="sources.py:161-166: sea level is put among the named fields, so it is said to be found "
-    "by fields= though nobody gave any",
+    reason="sources.py:_in_datum: sea level is put among the named fields, so it is said to be "
+    "found by fields= though nobody gave any",
 )
 def test_a_plan_tells_how_sea_level_is_found():
     assert "found by fields=" not in str(xo.generative.plan(seen()[0], two(), like=like()))

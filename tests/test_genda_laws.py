@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import Any
 
@@ -56,7 +57,7 @@ def made(kind: str, datasets: Any = None, **options: Any) -> xr.Dataset:
     """A few members, quickly."""
     first, *also = given() if datasets is None else datasets
     options = {"members": 2, "like": like().isel(TIMES), "also": also} | options
-    return draw(model(kind), first, **{"steps": 3, **options} if kind != "oi" else options)
+    return draw(model(kind), first, **{"steps": 2, **options} if kind != "oi" else options)
 
 
 @pytest.fixture(params=KINDS, scope="module")
@@ -66,6 +67,11 @@ def kind(request) -> str:
 
 @pytest.fixture(scope="module")
 def answer(kind) -> xr.Dataset:
+    return usual(kind)
+
+
+@functools.cache
+def usual(kind: str) -> xr.Dataset:
     return _quiet(kind)
 
 
@@ -95,15 +101,17 @@ UNITS = {
 }
 
 
-@pytest.mark.parametrize("name", UNITS)
-def test_units_commute(kind, answer, name):
+@pytest.mark.parametrize(
+    ("kind", "name"), [*(("oi", name) for name in UNITS), ("diffusion", "kelvin")]
+)
+def test_units_commute(kind, name):
     number, variable, units, factor, offset = UNITS[name]
     several = list(given())
     several[number] = rescaled(several[number], variable, units, factor, offset)
     out = _quiet(kind, several)
     assert out[variable].attrs["units"] == units
     back = ((out[variable] - offset) / factor).astype("f4")
-    close(out.assign({variable: back}), answer)
+    close(out.assign({variable: back}), usual(kind))
 
 
 def test_units_of_the_training_commute():
@@ -133,22 +141,22 @@ def test_errors_in_other_units_commute():
     close(draw(two(), ds.assign(err=error), error={SSH: "err"}), plain)
 
 
-def test_pint_quantities_do(answer, kind):
+def test_pint_quantities_do():
     import pint
 
     registry = pint.get_application_registry()
     first, sst, sss = given()
     data = registry.Quantity(sst.sst.values + 273.15, "kelvin")
     attrs = {k: v for k, v in sst.sst.attrs.items() if k != "units"}
-    out = _quiet(kind, (first, sst.assign(sst=(sst.sst.dims, data, attrs)), sss))
+    out = _quiet("oi", (first, sst.assign(sst=(sst.sst.dims, data, attrs)), sss))
     assert out.sst.attrs.get("units", "K") in ("K", "kelvin")
     plain = np.asarray(getattr(out.sst.data, "magnitude", out.sst.data))
-    close(out.assign(sst=(out.sst.dims, plain - 273.15)), answer)
+    close(out.assign(sst=(out.sst.dims, plain - 273.15)), usual("oi"))
 
 
 @pytest.mark.xfail(
     strict=True,
-    reason="genda.py:133-139: quantities are not made again of the output, as all other accessors do",
+    reason="genda.py:133-139: the output has no quantities, as that of all other accessors has",
 )
 def test_pint_quantities_come_back_as_quantities():
     import pint
@@ -189,9 +197,16 @@ def back(ds: xr.Dataset) -> xr.Dataset:
     return ds.assign_coords(longitude=west).sortby(["latitude", "longitude"])
 
 
-@pytest.mark.parametrize("how", TURNS)
-@pytest.mark.parametrize("what", ["like", "maps", "coarse", "all"])
-def test_storage_does_not_matter(kind, answer, how, what, request):
+STORED = [
+    *(("oi", what, how) for what in ("like", "all") for how in TURNS),
+    *(("oi", what, "descending latitude") for what in ("maps", "coarse")),
+    *(("diffusion", what, "descending latitude") for what in ("like", "maps", "coarse")),
+    ("diffusion", "all", "0 to 360"),
+]
+
+
+@pytest.mark.parametrize(("kind", "what", "how"), STORED)
+def test_storage_does_not_matter(kind, what, how, request):
     if what in ("coarse", "all") and how.startswith("descending"):
         request.applymarker(FLIPPED)
     several, where = list(given()), like().isel(TIMES)
@@ -206,7 +221,7 @@ def test_storage_does_not_matter(kind, answer, how, what, request):
     assert out.ssh.dims[-2:] == ("latitude", "longitude")
     np.testing.assert_array_equal(out.latitude, where.latitude)
     np.testing.assert_array_equal(out.longitude, where.longitude)
-    close(back(out), answer)
+    close(back(out), usual(kind))
 
 
 def between(how: str) -> xr.Dataset:
@@ -219,11 +234,13 @@ def between(how: str) -> xr.Dataset:
     return turned(ds, how)
 
 
-@pytest.mark.parametrize("how", TURNS)
+@pytest.mark.parametrize(
+    ("kind", "how"), [*(("oi", how) for how in TURNS), ("diffusion", "descending latitude")]
+)
 def test_storage_of_another_grid_does_not_matter(kind, how, request):
     if kind == "oi" and how not in ("0 to 360", "transposed"):
         request.applymarker(ORDER)
-    more = {"steps": 3} if kind == "diffusion" else {}
+    more = {"steps": 2} if kind == "diffusion" else {}
     options = {"error": 0.3, "like": like().isel(TIMES), "members": 2, **more}
     close(draw(two(kind), between(how), **options), draw(two(kind), between(""), **options))
 
@@ -233,33 +250,57 @@ def test_the_order_of_points_does_not_matter(kind, request):
         request.applymarker(ORDER)
     ds = tracks(like().isel(TIMES))
     mixed = ds.isel(obs=np.random.default_rng(0).permutation(ds.sizes["obs"]))
-    more = {"steps": 3} if kind == "diffusion" else {}
+    more = {"steps": 2} if kind == "diffusion" else {}
     options = {"error": 0.1, "like": like().isel(TIMES), "members": 2, **more}
     close(draw(two(kind), mixed, **options), draw(two(kind), ds, **options))
 
 
-def test_further_datasets_come_in_any_form(kind, answer):
+@pytest.mark.parametrize(("kind", "window"), [("oi", None), ("oi", "10D"), ("diffusion", "10D")])
+def test_the_order_of_times_does_not_matter(kind, window, request):
+    if kind == "oi" and window:
+        request.applymarker(ORDER)
+    more = {"steps": 2} if kind == "diffusion" else {}
+    options = {"like": like().isel(TIMES), "members": 2, "window": window, **more}
+    mixed = seen()[1].isel(time=[2, 0, 1])
+    close(draw(two(kind), mixed, **options), draw(two(kind), seen()[1], **options))
+
+
+def test_how_coordinates_are_written_does_not_matter():
+    """Dates of another type, coordinates of less precision, other names."""
+    sst, plain = seen()[1], draw(two(), seen()[1])
+    single = {n: like()[n].astype("f4") for n in ("latitude", "longitude")}
+    close(draw(two(), sst, like=like().assign_coords(single)), plain)
+    seconds = sst.assign_coords(time=sst.time.values.astype("M8[s]"))
+    close(draw(two(), seconds), plain)
+    for calendar in ("standard", "proleptic_gregorian"):
+        dates = [ds.convert_calendar(calendar, use_cftime=True) for ds in (sst, like())]
+        close(draw(two(), dates[0], like=dates[1]), plain)
+        close(draw(two(), dates[0]), plain)
+    names = {"latitude": "lat", "longitude": "nav_lon", "time": "t"}
+    out = draw(two(), sst.rename(names), like=like().rename(names))
+    assert set(names.values()) <= set(out.dims)
+    close(out, plain)
+
+
+def test_further_datasets_come_in_any_form():
     first, *also = given()
     for form in (tuple(also), {str(n): each for n, each in enumerate(also)}, iter(also)):
-        close(_quiet(kind, (first,), also=form), answer, 1e-6)
-    one = draw(two(), first, also=also[0])
-    close(one, draw(two(), first, also=[also[0]]), 0)
+        close(_quiet("oi", (first,), also=form), usual("oi"), 0)
+    close(draw(two(), first, also=also[0]), draw(two(), first, also=[also[0]]), 0)
 
 
-def test_old_byte_order_comes_back(kind, answer):
+def test_old_byte_order_comes_back():
     """netCDF3 holds big-endian numbers."""
     first, sst, sss = given()
     old = sst.assign({n: v.astype(">f4") for n, v in sst.data_vars.items()})
-    out = _quiet(kind, (first, old, sss))
-    assert np.isfinite(out.sst).all()
-    close(out, answer)
+    close(_quiet("oi", (first, old, sss)), usual("oi"))
 
 
-def test_single_and_double_precision_do(kind, answer):
+def test_single_and_double_precision_do():
     first, sst, sss = given()
-    out = _quiet(kind, (first, sst.astype("f8", keep_attrs=True), sss))
+    out = _quiet("oi", (first, sst.astype("f8", keep_attrs=True), sss))
     assert out.sst.dtype == np.float64
-    close(out, answer)
+    close(out, usual("oi"))
 
 
 # ---- laziness, chunks, schedulers ------------------------------------------------------------
@@ -275,21 +316,31 @@ def chunked(chunks: dict[str, int]) -> list[xr.Dataset]:
     return [each if "obs" in each.dims else each.chunk(chunks) for each in given()]
 
 
-@pytest.mark.parametrize("chunks", CHUNKS, ids=str)
-def test_lazy_in_lazy_out_and_the_same_for_every_chunking(kind, answer, chunks):
+@pytest.mark.parametrize(
+    ("kind", "chunks"), [*(("oi", each) for each in CHUNKS), ("diffusion", CHUNKS[1])], ids=str
+)
+def test_lazy_in_lazy_out_and_the_same_for_every_chunking(kind, chunks):
     with dask.config.set(scheduler=no_compute):
         out = _quiet(kind, chunked(chunks))
     for name in FIELDS:
         assert out[name].chunks is not None
-        assert out[name].dtype == answer[name].dtype
+        assert out[name].dtype == usual(kind)[name].dtype
     assert out.ssh.chunksizes["time"] == (1, 1)
-    close(out.compute(scheduler="threads"), answer)
+    close(out.compute(scheduler="threads"), usual(kind))
 
 
-@pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
-def test_schedulers_do_not_matter(kind, answer, scheduler):
+@pytest.mark.parametrize(
+    ("kind", "scheduler"), [("oi", "synchronous"), ("oi", "threads"), ("diffusion", "threads")]
+)
+def test_schedulers_do_not_matter(kind, scheduler):
     out = _quiet(kind, chunked(CHUNKS[0]))
-    close(out.compute(scheduler=scheduler, num_workers=3), answer)
+    close(out.compute(scheduler=scheduler, num_workers=3), usual(kind))
+
+
+def test_processes_do_not_matter():
+    """One of them will do: what it needs is in the graph."""
+    out = _quiet("oi", chunked(CHUNKS[0]))
+    close(out.compute(scheduler="processes", num_workers=1), usual("oi"))
 
 
 def test_one_time_is_computed_without_the_others(kind, answer):
@@ -301,8 +352,8 @@ def test_numpy_in_numpy_out(answer):
     assert all(isinstance(each.data, np.ndarray) for each in answer.data_vars.values())
 
 
-def test_same_call_same_keys(kind):
-    names = {_quiet(kind, chunked(CHUNKS[0])).ssh.data.name for _ in range(2)}
+def test_same_call_same_keys():
+    names = {_quiet("oi", chunked(CHUNKS[0])).ssh.data.name for _ in range(2)}
     assert len(names) == 1
 
 
@@ -315,8 +366,8 @@ def test_other_calls_have_other_keys():
 @pytest.mark.parametrize("what", ["land", "topography"])
 @pytest.mark.xfail(
     strict=True,
-    reason="domain.py:147 and sources.py:142: land and mean topography of a lazy like= are "
-    "computed at the call",
+    reason="domain.py:_sea, sources.py:mean_topography: land and mean topography of a lazy like= "
+    "are computed at the call",
 )
 def test_a_lazy_grid_is_not_computed_before_it_is_asked_for(what):
     where = like() if what == "topography" else like()[["sst"]]
@@ -332,11 +383,10 @@ def test_a_lazy_grid_gives_the_same():
 # ---- members, times, seeds -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dataset_too", [False, True])
-@pytest.mark.parametrize("coherence", [None, "12D"])
+@pytest.mark.parametrize(("dataset_too", "coherence"), [(True, None), (False, "12D")])
 def test_a_part_of_the_times_has_the_same_members(kind, dataset_too, coherence):
     """Chance is keyed by when it is."""
-    more = {"steps": 3} if kind == "diffusion" else {}
+    more = {"steps": 2} if kind == "diffusion" else {}
     options = {"members": 2, "coherence": coherence, **more}
     whole = draw(two(kind), seen()[1], **options)
     # of times further apart, each would use what lies between too
@@ -348,7 +398,7 @@ def test_a_part_of_the_times_has_the_same_members(kind, dataset_too, coherence):
 
 def test_more_members_begin_with_the_same(kind):
     """Whatever the groups that they are drawn in."""
-    more = {"steps": 3} if kind == "diffusion" else {}
+    more = {"steps": 2} if kind == "diffusion" else {}
     options = {"like": like().isel(time=[0]), **more}
     ten = draw(two(kind), seen()[1], members=10, **options)
     for count in (1, 3, 9):
@@ -361,7 +411,7 @@ def test_same_seed_same_members_another_seed_others(kind, answer):
     close(_quiet(kind), answer, 0)
     other = _quiet(kind, seed=1)
     for name in FIELDS:
-        assert float(abs(other[name] - answer[name]).mean() / answer[name].std()) > 0.02
+        assert float(abs(other[name] - answer[name]).mean() / answer[name].std()) > 1e-3
 
 
 def test_members_differ(answer):
@@ -373,7 +423,7 @@ def test_members_differ(answer):
 
 SHORE = pytest.mark.xfail(
     strict=True,
-    reason="sources.py:141: a mean topography that is missing on land is missing beside land too, "
+    reason="sources.py:mean_topography: one that is missing on land is missing beside land too, "
     "and so are geostrophic currents",
 )
 
@@ -402,14 +452,17 @@ def test_land_stays_land_with_a_mean_topography():
 
 @pytest.mark.filterwarnings("ignore:.*anomaly and no mean")
 @pytest.mark.filterwarnings("ignore:.*outside the model's domain, or on its land")
-@pytest.mark.parametrize("value", [np.nan, 25.0])
-def test_what_is_observed_over_land_does_not_matter(kind, value):
-    """Clouds are filled so that there is something in every cell of the land."""
+def test_what_is_observed_over_land_does_not_matter(kind):
+    """Nothing, or something in every cell of the land, below clouds too."""
     first, sst, sss = given()
-    other = sst.assign(sst=sst.sst.where(coast(), value).assign_attrs(sst.sst.attrs))
-    options = {"like": bounded()}
-    one, two_ = (_quiet(kind, (first, each, sss), **options) for each in (sst, other))
-    close(one, two_, 0)
+    values = (np.nan, 25.0) if kind == "oi" else (25.0,)
+    several = [sst.sst.where(coast(), each).assign_attrs(sst.sst.attrs) for each in values]
+    plain, *others = (
+        _quiet(kind, (first, sst.assign(sst=each), sss), like=bounded())
+        for each in (sst.sst, *several)
+    )
+    for each in others:
+        close(each, plain, 0)
 
 
 @pytest.mark.filterwarnings("ignore:.*anomaly and no mean")
@@ -418,7 +471,7 @@ def test_points_over_land_are_left_out_and_told(kind):
     lat, lon = at.latitude.values, at.longitude.values
     time = [like().time.values[0]] * 2
     ds = as_points(like(), "ssh", lat, lon, [9.0, 0.1], time)
-    more = {"steps": 3} if kind == "diffusion" else {}
+    more = {"steps": 2} if kind == "diffusion" else {}
     options = {"error": 0.02, "like": bounded(), "members": 2, **more}
     with pytest.warns(UserWarning, match="1 of 2 observations lie outside the model's domain, or"):
         out = draw(two(kind), ds, **options)
@@ -509,13 +562,13 @@ ORDERED = "§2.4 Dimensions"
 
 
 @pytest.fixture(scope="module")
-def added(answer, tmp_path_factory) -> set[str]:
+def added(tmp_path_factory) -> set[str]:
     """Findings of the output that neither observations nor the training have."""
     path = tmp_path_factory.mktemp("cf")
     before = set().union(*(findings_of(ds, path / "in.nc") for ds in (given()[1], truth())))
-    after = findings_of(answer, path / "out.nc")
+    after = findings_of(usual("oi"), path / "out.nc")
     with xr.open_dataset(path / "out.nc") as again:
-        close(again, answer, 1e-6)
+        close(again, usual("oi"), 1e-6)
     return after - before
 
 
@@ -532,9 +585,9 @@ def test_members_come_before_time(added):
     assert added == set()
 
 
-def test_answers_chain(kind, answer):
+def test_answers_chain():
     """What comes out can be observed again, without members."""
-    one = answer.isel(realization=0, drop=True)[["sst"]]
+    one = usual("oi").isel(realization=0, drop=True)[["sst"]]
     out = draw(two(), one, error=0.1, like=like().isel(TIMES))
     assert float(abs(out.sst - one.sst).mean()) < 0.1
 
@@ -558,7 +611,7 @@ def test_saved_and_loaded_is_identical(kind, tmp_path):
 
 
 def _with(kind: str, chosen: Any) -> xr.Dataset:
-    more = {"steps": 3} if kind == "diffusion" else {}
+    more = {"steps": 2} if kind == "diffusion" else {}
     sst = given()[1].isel(time=[0])
     return xo.genda(sst, chosen, like=like().isel(time=[0]), members=2, **more)
 

@@ -9,6 +9,7 @@ knows. A call walks down this table.
 `domain`            where members are given: grid, sea, place in the whole grid
 `sources`           what is observed, in what geometry and datum; `footprints`, coarse maps;
                     `balance`, whole currents
+`background`        what is expected before anything is observed
 `when`              which observations each time may use
 `output`            names, units and attributes of what is given
 `blocks`            one task: a time and a group of members; `checks`, wrong values

@@ -83,6 +83,8 @@ class Job:
     seed : int
     coherence : int, optional
         ns.
+    background : array, (fields, rows, columns)
+        What is expected, in the model's units.
     growth : array, (fields,)
         Variance of the change in a day, in variances.
     factors, offsets : tuple of float
@@ -101,6 +103,7 @@ class Job:
     origin: tuple[int, int]
     seed: int
     coherence: int | None
+    background: np.ndarray
     growth: np.ndarray
     factors: tuple[float, ...]
     offsets: tuple[float, ...]
@@ -222,8 +225,8 @@ def _drawn(
         job.device,
     )
     made = to_numpy(model.members(seen, noise, **job.options)).astype(np.float64)
-    mean, std = (norms(model.config, name)[:, None, None] for name in ("mean", "std"))
-    return np.where(job.state.known, made * std + mean, np.nan)
+    std = norms(model.config, "std")[:, None, None]
+    return np.where(job.state.known, made * std + job.background, np.nan)
 
 
 def _seen(parts: Sequence[_Part], job: Job, model: Generator) -> Seen:
@@ -235,7 +238,8 @@ def _seen(parts: Sequence[_Part], job: Job, model: Generator) -> Seen:
     state = job.state
     sea = torch.from_numpy(state.known[0].astype(np.float32))[None, None].to(job.device)
     rows, cells, weights, values, variance, wide = [], [], [], [], [], []
-    mean, std = (norms(model.config, name) for name in ("mean", "std"))
+    std = norms(model.config, "std")
+    expected = state.pack(job.background / std[:, None, None])
     flat = np.flatnonzero(state.known)
     count = 0
     for part in parts:
@@ -244,7 +248,7 @@ def _seen(parts: Sequence[_Part], job: Job, model: Generator) -> Seen:
         rows.append(entry + count)
         cells.append(flat[part.rows.cell[entry, corner]])
         weights.append(part.rows.weight[entry, corner])
-        values.append((part.values - mean[field_]) / std[field_])
+        values.append(part.values / std[field_] - part.rows.of(expected))
         variance.append(part.variance / std[field_] ** 2)
         wide.append(np.full(len(part.values), part.source.wide))
         count += len(part.values)

@@ -48,7 +48,7 @@ def in_range(observed: Sequence[tuple[int, np.ndarray]], model: Generator) -> No
             continue
         if np.isinf(values).any():
             raise ValuesError(f"{told['key']}: infinite values among the observations")
-        far = float(np.median(np.abs(values - told["mean"]))) / told["std"]
+        far = float(np.median(np.abs(values - told["mean"]))) / told["size"]
         middle = float(np.median(values))
         if far > FAR:
             likely = _likely(values, told)
@@ -63,7 +63,7 @@ def in_range(observed: Sequence[tuple[int, np.ndarray]], model: Generator) -> No
         if far > WARNED:
             warn(
                 f"{told['key']}: values about {middle:.4g} {told['units']} lie far outside what "
-                f"the prior was trained on ({told['mean']:.4g}, give or take {told['std']:.2g})"
+                f"the prior was trained on ({told['mean']:.4g}, give or take {told['size']:.2g})"
             )
 
 
@@ -77,7 +77,7 @@ def _likely(values: np.ndarray, told: dict[str, float]) -> str | None:
         for each in group:
             change = units.conversion(each, own)
             made = values * change.factor + change.offset
-            far = float(np.median(np.abs(made - told["mean"]))) / told["std"]
+            far = float(np.median(np.abs(made - told["mean"]))) / told["size"]
             if far < best:
                 best, found = far, each
     return found

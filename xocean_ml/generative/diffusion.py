@@ -12,6 +12,7 @@ import numpy as np
 
 from xocean_ml import persist
 from xocean_ml.errors import ModelFileError
+from xocean_ml.generative.background import NAMES
 from xocean_ml.generative.generator import Noise, Seen
 from xocean_ml.spec import FieldSpec, Spec
 
@@ -69,7 +70,11 @@ class Diffusion:
         from xocean_ml.networks.unet import UNet
         from xocean_ml.networks.wiener import Wiener
 
-        given = {n: torch.from_numpy(np.array(w, np.float32)) for n, w in self.weights.items()}
+        given = {
+            name: torch.from_numpy(np.array(each, np.float32))
+            for name, each in self.weights.items()
+            if name not in NAMES
+        }
         count = len(self.config["fields"])
         wiener = Wiener(given["wiener.covariance"], given["wiener.mean"])
         made = Denoiser(wiener, UNet(count, 2 * count + 1, **self.config["sizes"]), self.patch)

@@ -13,6 +13,7 @@ import xarray as xr
 
 from xocean_ml.downscaling.reading import datasets
 from xocean_ml.errors import ValuesError, warn
+from xocean_ml.generative.background import about, tensors_of
 from xocean_ml.generative.diffusion import Diffusion
 from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.oi import Interpolation
@@ -51,6 +52,7 @@ def fit(
     fields: Mapping[str, str] | Iterable[str] | None = None,
     currents: str = "auto",
     smooth: float = 0.0,
+    background: bool = False,
     patch: int = 64,
     steps: int | None = None,
     seed: int = 0,
@@ -80,6 +82,9 @@ def fit(
         member's sea level anew; "auto": without, where there are currents and sea level.
     smooth : float
         Cells over which slopes of the sea level are smoothed for that.
+    background : bool
+        Whether the mean of each cell is kept with the model and departures from it are learnt: for
+        one region, where members are then wanted. Else the prior knows no places.
     patch : int
         Cells of a tile's side, a multiple of 8: smaller domains are filled up with land.
     steps : int, optional
@@ -138,7 +143,16 @@ def fit(
     others = [] if withheld is None else datasets(withheld, "withheld")
     held = _read(others, fields, smooth if rest else None, seen[0].fields)
     splits = [_split(each, seed, not held) for each in seen]
+    kept: dict[str, np.ndarray] = {}
     told = _told(seen, [pick for pick, _ in splits])
+    if background:
+        mean = _mean_map(seen, held, splits[0][0])
+        kept = tensors_of(seen[0], mean)
+        seen, held = (
+            [replace(each, values=about(each.values, mean, told)) for each in several]
+            for several in (seen, held)
+        )
+        told = _about_map(told, _told(seen, [pick for pick, _ in splits]))
     train = [normed(each.values[pick], told) for each, (pick, _) in zip(seen, splits, strict=True)]
     check = [normed(each.values, told) for each in held] or [
         normed(each.values[pick], told) for each, (_, pick) in zip(seen, splits, strict=True)
@@ -148,6 +162,7 @@ def fit(
         "cell": [float(np.median([each.cell[k] for each in seen])) for k in (0, 1)],
         "smooth": float(smooth) if rest else None,
         "patch": _patch(patch),
+        "background": bool(background),
         "told": "your fields",
         "seed": int(seed),
     }
@@ -156,15 +171,17 @@ def fit(
 
         wiener = wiener_of(train, config["patch"], tapered=True)
         made = {"covariance": wiener.covariance.numpy(), "mean": wiener.mean.numpy()}
-        return Interpolation(made, config)
+        return Interpolation({**made, **kept}, config)
     if kind == "unet":
         used = [pick for pick, _ in splits]
         every = _Data(given, [normed(each.values, told) for each in seen], used)
         scored = _Data(others, check, [np.arange(len(each)) for each in check])
         if not others:
             scored = _Data(given, every.fields, [pick for _, pick in splits])
-        return _regression(every, scored, config, schedule, sizes, observing, pairs, progress)
-    return _diffusion(train, check, config, schedule, sizes, progress)
+        systems = _Systems(observing, pairs, kept)
+        return _regression(every, scored, config, schedule, sizes, systems, progress)
+    diffusion = _diffusion(train, check, config, schedule, sizes, progress)
+    return replace(diffusion, weights={**diffusion.weights, **kept})
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,38 +193,47 @@ class _Data:
     picks: Sequence[np.ndarray]
 
 
+@dataclass(frozen=True, eq=False)
+class _Systems:
+    """How complete fields are observed, how often, and about what map, if any."""
+
+    observing: Any
+    pairs: int
+    background: Mapping[str, np.ndarray]
+
+
 def _regression(
     train: _Data,
     check: _Data,
     config: dict[str, Any],
     schedule: Schedule,
     sizes: Mapping[str, Any] | None,
-    observing: Any,
-    pairs: int,
+    systems: _Systems,
     progress: bool | None,
 ) -> Regression:
     from xocean_ml.generative import fit_unet as teaching
 
-    if observing is None:
+    if systems.observing is None:
         raise TypeError(
             "kind='unet' needs observing=: options of xo.simulate.observe, or a function that "
             "gives what is observed of complete fields"
         )
     chosen = {**teaching.SIZES, **(sizes or {})}
-    systems = teaching.observer(observing)
+    reader = Interpolation(dict(systems.background), config)
+    observers = teaching.observer(systems.observing)
 
     def made(data: _Data, count: int, seed: int) -> teaching.Pairs:
         return teaching.pairs_of(
-            data.datasets, data.fields, data.picks, systems, config, count=count, seed=seed
+            data.datasets, data.fields, data.picks, observers, reader, count=count, seed=seed
         )
 
     both = (
-        made(train, pairs, schedule.seed),
-        made(check, max(16, pairs // 10), schedule.seed + 1),
+        made(train, systems.pairs, schedule.seed),
+        made(check, max(16, systems.pairs // 10), schedule.seed + 1),
     )
-    weights = teaching.taught(
-        *both, chosen, schedule, config={"pairs": int(pairs)}, progress=progress
-    )
+    told = {"pairs": int(systems.pairs)}
+    weights = teaching.taught(*both, chosen, schedule, config=told, progress=progress)
+    weights |= systems.background
     return Regression(weights, {**config, "sizes": chosen})
 
 
@@ -306,8 +332,32 @@ def _told(seen: Sequence[Read], picks: Sequence[np.ndarray]) -> list[dict[str, A
         mean = float(values.mean(dtype=np.float64))
         grown = _growth(seen, number)
         rate = None if grown is None else grown / std**2
-        made.append({**told, "mean": mean, "std": std, "growth": rate})
+        made.append({**told, "mean": mean, "std": std, "size": std, "growth": rate})
     return made
+
+
+def _mean_map(seen: Sequence[Read], held: Sequence[Read], pick: np.ndarray) -> np.ndarray:
+    """Mean of each cell over the times to train on, (fields, rows, columns); NaN on land."""
+    shapes = {each.values.shape[1:] for each in (*seen, *held)}
+    if len(seen) > 1 or len(shapes) > 1:
+        raise ValueError(
+            "background=True is for one Dataset, of one region (and withheld= on the same grid)"
+        )
+    values = seen[0].values[pick]
+    there = np.isfinite(values)
+    count = there.sum(axis=0)
+    total = np.where(there, values, 0).sum(axis=0, dtype=np.float64)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _about_map(
+    raw: Sequence[dict[str, Any]], left: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Fields whose sizes are those of departures from a map, but for what is far from all seen."""
+    return [
+        {**each, "std": part["std"], "growth": part["growth"]}
+        for each, part in zip(raw, left, strict=True)
+    ]
 
 
 def _growth(seen: Sequence[Read], number: int) -> float | None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 
-from xocean_ml.generative.oi import Interpolation
+from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.prepare import prepare
 from xocean_ml.generative.unet import BESIDE, rasters
 from xocean_ml.networks.unet import UNet
@@ -65,7 +65,7 @@ def pairs_of(
     clean: Sequence[np.ndarray],
     picks: Sequence[np.ndarray],
     observers: Sequence[Observer],
-    config: Mapping[str, Any],
+    reader: Generator,
     *,
     count: int,
     seed: int,
@@ -81,13 +81,11 @@ def pairs_of(
     picks : sequence of array of int
         Times that may be taken of each.
     observers : sequence of callable
-    config : mapping
-        Of the model.
+    reader : Generator
+        Any model of these fields: what is observed is read by the same rules.
     count, seed : int
     """
-    # what is observed is read by the rules of any model of these fields
-    reader = Interpolation({}, config)
-    patch = int(config["patch"])
+    patch = int(reader.config["patch"])
     given, targets = [], []
     for number in range(count):
         random = generator(seed, number)

@@ -112,9 +112,11 @@ class Generator(Protocol):
         What `members` takes beside.
     config : mapping
         ``fields``: of each ``key``, ``role``, ``units``, ``name``, ``attrs``, ``dtype``, ``mean``,
-        ``std`` and ``growth`` (variance of the change in a day, in variances); ``cell``: height
-        and width of a cell, km; ``smooth``: cells over which slopes of the sea surface are
-        smoothed where currents are without their geostrophic part, else None; ``told``.
+        ``std`` (about what is expected), ``size`` (about the mean) and ``growth`` (variance of
+        the change in a day, in variances); ``background``: whether the model has a map of what is
+        expected; ``cell``: height and width of a cell, km; ``smooth``: cells over which slopes of
+        the sea surface are smoothed where currents are without their geostrophic part, else None;
+        ``told``.
     """
 
     options: ClassVar[tuple[str, ...]]

@@ -20,6 +20,7 @@ from xocean_ml.chunked import Along, Input, Output
 from xocean_ml.device import choose
 from xocean_ml.errors import FieldNotFound, GridError, warn
 from xocean_ml.fields.search import row_of
+from xocean_ml.generative.background import background_of
 from xocean_ml.generative.blocks import Job, Source, Uses, run, seen_at
 from xocean_ml.generative.domain import Domain, domain_of
 from xocean_ml.generative.generator import Generator, Seen, keys_of
@@ -220,6 +221,7 @@ def prepare(
         origin=domain.origin,
         seed=int(seed),
         coherence=duration(coherence, "coherence"),
+        background=background_of(chosen, domain),
         growth=growth,
         factors=tuple(each.factor for each in output),
         offsets=tuple(each.offset for each in output),

@@ -42,6 +42,8 @@ class Read:
         Height and width of a usual cell, km.
     layout : mapping
         Names and attributes of the coordinates.
+    latitude, longitude : array
+        Centres, ascending.
     """
 
     values: np.ndarray
@@ -50,6 +52,8 @@ class Read:
     step: float
     cell: tuple[float, float]
     layout: Mapping[str, Any]
+    latitude: np.ndarray
+    longitude: np.ndarray
 
 
 def found_keys(ds: xr.Dataset, fields: Any) -> dict[str, str]:
@@ -122,7 +126,16 @@ def read(
     for number, (own, other) in enumerate(zip(data.fields, like, strict=False)):
         values[:, number] = _converted(values[:, number], own, other)
     cell = spacing(sides_of(plain[[data.fields[0]["name"]]]))
-    return Read(values, data.fields, data.times, data.step, cell, data.layout)
+    return Read(
+        values,
+        data.fields,
+        data.times,
+        data.step,
+        cell,
+        data.layout,
+        data.latitude,
+        data.longitude,
+    )
 
 
 def _named(ds: xr.Dataset, fields: Any, like: Sequence[Mapping[str, Any]]) -> dict[str, str]:

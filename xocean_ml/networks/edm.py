@@ -128,6 +128,7 @@ class Denoiser(nn.Module):
 
     def _added(self, seen: Tensor, sigma: Tensor, origin: tuple[int, int] = (0, 0)) -> Tensor:
         level = torch.log(sigma)
+        sea = (seen[:, -1] > 0).any(dim=0)
         with torch.autocast(seen.device.type, torch.bfloat16, enabled=self.training):
-            made = blended(lambda tile: self.network(tile, level), seen, self.patch, origin)
+            made = blended(lambda tile: self.network(tile, level), seen, self.patch, origin, sea)
         return made.float()

@@ -68,6 +68,7 @@ def blended(
     x: Tensor,
     patch: int,
     origin: tuple[int, int] = (0, 0),
+    needed: Tensor | None = None,
 ) -> Tensor:
     """What a function makes of tiles (samples, channels, patch, patch), put together.
 
@@ -80,6 +81,8 @@ def blended(
     patch : int
     origin : (int, int)
         Of the domain in the whole grid.
+    needed : Tensor of bool, (rows, columns), optional
+        Tiles without a needed cell are left out: of several, the answer there is zero.
 
     Returns
     -------
@@ -99,11 +102,14 @@ def blended(
     ]
     whole: Tensor | None = None
     for i, j in places:
+        if needed is not None and not bool(needed[i : i + patch, j : j + patch].any()):
+            continue
         made = function(x[..., i : i + patch, j : j + patch])
         weight = weights[0][i][:, None] * weights[1][j]
         made = made * weight.to(made)
         around = (j, x.shape[-1] - j - patch, i, x.shape[-2] - i - patch)
         there = torch.nn.functional.pad(made, around)
         whole = there if whole is None else whole + there
-    assert whole is not None
+    if whole is None:
+        raise ValueError("no tile has a needed cell: all is land")
     return whole[..., :rows, :columns]
