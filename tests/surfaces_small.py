@@ -96,7 +96,7 @@ def draw(model: Any, first: xr.Dataset | None = None, **options: Any) -> xr.Data
     given, *more = seen() if first is None else (first,)
     options = {"members": 3, "like": like(), "also": more} | options
     if "diffusion" in repr(model).lower():
-        options = {"steps": 4} | options
+        options = {"steps": 3} | options
     return xo.genda(given, model, **options)
 
 

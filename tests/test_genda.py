@@ -318,8 +318,8 @@ def test_without_observations_members_are_the_prior_s():
 def test_at_a_time_without_observations_members_are_the_prior_s(kind):
     """The same whatever is observed at other times, and however it is."""
     _, sst, _ = seen()
-    one = draw(two(kind), sst.isel(time=[0]))
-    other = draw(two(kind), tracks(like().isel(time=[0]), seed=3), error=0.1)
+    one = draw(two(kind), sst.isel(time=[0]), members=2)
+    other = draw(two(kind), tracks(like().isel(time=[0]), seed=3), error=0.1, members=2)
     assert list(one.observations) == [int(sst.sst.isel(time=0).notnull().sum()), 0, 0]
     assert list(other.observations) == [40, 0, 0]
     later = {"time": slice(1, None)}
