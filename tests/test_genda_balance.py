@@ -65,7 +65,7 @@ def test_drifters_tell_of_the_sea_level():
     made = one[["u", "v"]].genda(prior, like=one, error=key, members=12)
     slope = lambda ssh: ssh - ssh.mean(("latitude", "longitude"))  # noqa: E731
     error = float(((slope(made.ssh.mean("realization")) - slope(one.ssh)) ** 2).mean())
-    assert error < 0.2 * float((slope(one.ssh) ** 2).mean())
+    assert error < 0.4 * float((slope(one.ssh) ** 2).mean())
     left = float(((made.u.mean("realization") - one.u) ** 2).mean()) ** 0.5
     assert left < 0.02
     assert isinstance(made, xr.Dataset)

@@ -47,9 +47,12 @@ def background_of(model: Generator, domain: Domain) -> np.ndarray:
     nearest = known.sel(lat=state.latitude, lon=turned, method="nearest")
     values = made.fillna(nearest.assign_coords(made.coords)).values
     missing = np.isnan(values) & state.known
-    inside = (turned >= lon.min() - 1) & (turned <= lon.max() + 1)
-    rows = (state.latitude >= lat.min() - 1) & (state.latitude <= lat.max() + 1)
-    if not (inside.all() and rows.all()) or missing.mean() > OUTSIDE:
+    over = any(
+        here.min() < there.min() - step or here.max() > there.max() + step
+        for here, there in ((state.latitude, lat), (turned, lon))
+        for step in (float(np.median(np.diff(there))),)
+    )
+    if over or missing.mean() > OUTSIDE:
         raise GridError(
             f"the prior knows the averages of {lat.min():.4g} to {lat.max():.4g} N, "
             f"{lon.min():.4g} to {lon.max():.4g} E, and the members' grid lies beyond. Take a part "

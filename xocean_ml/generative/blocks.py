@@ -21,6 +21,9 @@ from xocean_ml.generative.generator import Generator, Noise, Seen, norms
 
 __all__ = ["Job", "Source", "run", "seen_at"]
 
+DIGITS = 10**5
+"""Of a degree: places that differ by less are the same."""
+
 Uses = tuple[tuple[np.ndarray, np.ndarray], ...]
 """For each time of the members: numbers of observations (or of their times), and ages in days."""
 
@@ -44,6 +47,10 @@ class Source:
         Whether it sees its own field alone, so that its values are of that field's size.
     uses : Uses
         Times of a gridded field, or points.
+    times : array of int
+        ns of these.
+    units : str
+        As they are stored.
     gridded : Gridded, optional
         None for points.
     values, error : array, optional
@@ -61,6 +68,8 @@ class Source:
     wide: bool
     alone: bool
     uses: Uses
+    times: np.ndarray
+    units: str
     gridded: Gridded | None = None
     values: np.ndarray | None = None
     error: np.ndarray | None = None
@@ -80,6 +89,8 @@ class Job:
     times : array of int
         ns since 1970.
     origin : (int, int)
+    turn : int
+        Columns round the Earth.
     seed : int
     coherence : int, optional
         ns.
@@ -101,6 +112,7 @@ class Job:
     state: State
     times: np.ndarray
     origin: tuple[int, int]
+    turn: int
     seed: int
     coherence: int | None
     background: np.ndarray
@@ -115,12 +127,13 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class _Part:
-    """Observations of one source at one time, in the model's units."""
+    """Observations of one source at one time, in the model's units, and when each was made, ns."""
 
     source: Source
     rows: Rows
     values: np.ndarray
     variance: np.ndarray
+    time: np.ndarray
 
 
 def run(place: Place, *windows: Any, model: Any, job: Job) -> tuple[Any, ...]:
@@ -147,7 +160,7 @@ def run(place: Place, *windows: Any, model: Any, job: Job) -> tuple[Any, ...]:
     stored = [to_numpy(each).astype(np.float64) for each in windows]
     gathered = [_gathered(number, place.index[0], stored, job, model) for number in times]
     every = [each for parts in gathered for each in parts if each.source.alone]
-    in_range([(each.source.number, each.values) for each in every], model)
+    in_range([(each.source.number, each.values, each.source.units) for each in every], model)
     made = [
         _drawn(number, parts, members, job, model)
         for number, parts in zip(times, gathered, strict=True)
@@ -177,11 +190,14 @@ def _gathered(
             assert source.error is not None
             values = source.values[pick] + _some(source.shift, pick)
             variance = source.error[pick] ** 2 * source.inflated + aged
-            made.append(_Part(source, source.rows.some(pick), values, variance))
+            keep = np.isfinite(values)  # no mean topography: of no datum
+            part = source.rows.some(pick[keep])
+            when = source.times[pick[keep]]
+            made.append(_Part(source, part, values[keep], variance[keep], when))
             continue
         for one, old in zip(pick, aged, strict=True):
             first = 0 if block is None else source.first[block]
-            made.append(_map(source, int(one) - first, old, windows))
+            made.append(_map(source, int(one), int(one) - first, old, windows))
     return [each for each in made if len(each.values)]
 
 
@@ -189,8 +205,8 @@ def _some(shift: np.ndarray | float, pick: np.ndarray) -> Any:
     return shift[pick] if isinstance(shift, np.ndarray) else shift
 
 
-def _map(source: Source, at: int, aged: float, windows: Sequence[np.ndarray]) -> _Part:
-    """Observations of one time of a gridded field."""
+def _map(source: Source, number: int, at: int, aged: float, windows: Sequence[np.ndarray]) -> _Part:
+    """Observations of one time of a gridded field, which lies somewhere in a window."""
     gridded = source.gridded
     assert gridded is not None
     assert source.window is not None
@@ -206,7 +222,8 @@ def _map(source: Source, at: int, aged: float, windows: Sequence[np.ndarray]) ->
         positive(error[np.isfinite(values)], gridded.name)
     keep = np.isfinite(values) & np.isfinite(error)
     variance = error[keep] ** 2 * source.inflated + aged
-    return _Part(source, source.rows.some(keep), values[keep], variance)
+    when = np.full(int(keep.sum()), source.times[number])
+    return _Part(source, source.rows.some(keep), values[keep], variance, when)
 
 
 def _drawn(
@@ -223,6 +240,7 @@ def _drawn(
         job.origin,
         job.coherence,
         job.device,
+        job.turn,
     )
     made = to_numpy(model.members(seen, noise, **job.options)).astype(np.float64)
     std = norms(model.config, "std")[:, None, None]
@@ -237,7 +255,7 @@ def _seen(parts: Sequence[_Part], job: Job, model: Generator) -> Seen:
 
     state = job.state
     sea = torch.from_numpy(state.known[0].astype(np.float32))[None, None].to(job.device)
-    rows, cells, weights, values, variance, wide = [], [], [], [], [], []
+    rows, cells, weights, values, variance, wide, places = [], [], [], [], [], [], []
     std = norms(model.config, "std")
     expected = state.pack(job.background / std[:, None, None])
     flat = np.flatnonzero(state.known)
@@ -251,6 +269,7 @@ def _seen(parts: Sequence[_Part], job: Job, model: Generator) -> Seen:
         values.append(part.values / std[field_] - part.rows.of(expected))
         variance.append(part.variance / std[field_] ** 2)
         wide.append(np.full(len(part.values), part.source.wide))
+        places.append(_place(part))
         count += len(part.values)
 
     def tensor(several: Sequence[np.ndarray], dtype: Any) -> torch.Tensor:
@@ -268,7 +287,18 @@ def _seen(parts: Sequence[_Part], job: Job, model: Generator) -> Seen:
         sea,
         job.origin,
         tensor(wide, bool),
+        np.concatenate(places, axis=1) if places else np.zeros((4, 0), np.uint64),
     )
+
+
+def _place(part: _Part) -> np.ndarray:
+    """Where and when observations were made, as words of 32 bits, (4, m)."""
+    x, y, z = part.rows.point.T
+    degree = [np.rad2deg(np.arcsin(np.clip(z, -1, 1))) + 90, np.rad2deg(np.arctan2(y, x)) % 360]
+    words = [np.rint(each * DIGITS).astype(np.uint64) for each in degree]
+    words[1] %= np.uint64(360 * DIGITS)
+    second = (part.time // 10**9 % 2**32).astype(np.uint64)
+    return np.stack([*words, np.full(len(second), part.source.number, np.uint64), second])
 
 
 def _in_units(made: np.ndarray, job: Job) -> list[np.ndarray]:

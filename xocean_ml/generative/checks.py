@@ -20,13 +20,13 @@ WARNED = 5.0
 """From which it is told that the prior has not seen such an ocean."""
 
 
-def in_range(observed: Sequence[tuple[int, np.ndarray]], model: Generator) -> None:
+def in_range(observed: Sequence[tuple[int, np.ndarray, str]], model: Generator) -> None:
     """Refuse infinite values, and fields far from all that the prior was trained on.
 
     Parameters
     ----------
-    observed : sequence of (int, array)
-        Number of a field, and values in the model's units.
+    observed : sequence of (int, array, str)
+        Number of a field, values in the model's units, and the units they are stored in.
     model : Generator
 
     Raises
@@ -42,8 +42,8 @@ def in_range(observed: Sequence[tuple[int, np.ndarray]], model: Generator) -> No
         Half of them further than `WARNED`.
     """
     for number, told in enumerate(model.config["fields"]):
-        some = [values for field, values in observed if field == number]
-        values = np.concatenate(some) if some else np.zeros(0)
+        some = [(values, stored) for field, values, stored in observed if field == number]
+        values = np.concatenate([each for each, _ in some]) if some else np.zeros(0)
         if not values.size:
             continue
         if np.isinf(values).any():
@@ -51,7 +51,7 @@ def in_range(observed: Sequence[tuple[int, np.ndarray]], model: Generator) -> No
         far = float(np.median(np.abs(values - told["mean"]))) / told["size"]
         middle = float(np.median(values))
         if far > FAR:
-            likely = _likely(values, told)
+            likely = next(filter(None, (_likely(*each, told) for each in some)), None)
             hint = (
                 f"They look like {likely}: mend the units attribute" if likely else "Look at them"
             )
@@ -67,16 +67,18 @@ def in_range(observed: Sequence[tuple[int, np.ndarray]], model: Generator) -> No
             )
 
 
-def _likely(values: np.ndarray, told: dict[str, float]) -> str | None:
-    """Units in which the values would be near the mean."""
+def _likely(values: np.ndarray, stored: str, told: dict[str, float]) -> str | None:
+    """Units in which the values, as they are stored, would be near the mean."""
     own = str(told["units"])
+    back = units.conversion(own, stored)
+    raw = values * back.factor + back.offset
     best, found = WARNED, None
     for group in TAKEN:
         if not any(units.compatible(own, each) for each in group):
             continue
         for each in group:
             change = units.conversion(each, own)
-            made = values * change.factor + change.offset
+            made = raw * change.factor + change.offset
             far = float(np.median(np.abs(made - told["mean"]))) / told["size"]
             if far < best:
                 best, found = far, each

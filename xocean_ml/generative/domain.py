@@ -28,6 +28,9 @@ __all__ = ["Domain", "domain_of"]
 NEAR, FAR = 1.3, 2.5
 """Ratio of cells to those of the training from which it is told, and refused."""
 
+SLACK = 1e-3
+"""Of a cell, by which coordinates are rounded."""
+
 MANY = 20
 """Times of observations from which what is always missing is land."""
 
@@ -57,19 +60,25 @@ class Domain:
     @property
     def origin(self) -> tuple[int, int]:
         """Number of the first row and column on the whole grid of such cells."""
-        made = []
-        for centres, first, turn in zip(
-            (self.state.latitude, self.state.longitude), (-90.0, 0.0), (0, 360), strict=True
-        ):
-            step = (centres[-1] - centres[0]) / (len(centres) - 1)
-            away = (centres[0] - first) % turn if turn else centres[0] - first
-            made.append(round(away / step))
-        return made[0], made[1]
+        lat, lon = self.state.latitude, self.state.longitude
+        # centres lie on multiples of a cell, or between two: rounding decides neither
+        row = np.floor((lat[0] + 90) / _step(lat) + SLACK)
+        column = np.floor(lon[0] / _step(lon) + SLACK)
+        return int(row), int(column) % self.turn
+
+    @property
+    def turn(self) -> int:
+        """Columns round the Earth."""
+        return max(1, round(360 / _step(self.state.longitude)))
 
     @property
     def cell(self) -> tuple[float, float]:
         """Height and width of a usual cell, km."""
         return spacing(self.sides)
+
+
+def _step(centres: np.ndarray) -> float:
+    return float((centres[-1] - centres[0]) / (len(centres) - 1))
 
 
 def domain_of(
@@ -152,6 +161,7 @@ def _sea(
             and (whole or each.size >= MANY * np.prod([each.sizes[d] for d in dims]))
         ]
         if not fields:
+            _unclear(ds, dims, whole)
             return np.ones([len(side) for side in sides], bool)
         mask = masks.land(fields[0], _others(fields[0], dims))
         for each in fields[1:]:
@@ -159,6 +169,17 @@ def _sea(
     flips = {side.dim: slice(None, None, -1) for side in sides if side.flipped}
     plain = mask.transpose(*dims).isel(flips)
     return ~np.asarray(plain.values)
+
+
+def _unclear(ds: xr.Dataset, dims: Sequence[str], whole: bool) -> None:
+    """Refuse a mask that does not tell what is land in it."""
+    for name, each in ds.data_vars.items():
+        if whole and each.dtype.kind == "b" and set(dims) <= set(each.dims):
+            raise GridError(
+                f"like=: {name} is true or false, and nothing says of what. Say it: "
+                f"ds[{str(name)!r}].attrs['standard_name'] = 'sea_binary_mask' (or "
+                "'land_binary_mask')"
+            )
 
 
 def _of_sea(

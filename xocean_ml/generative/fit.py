@@ -256,7 +256,8 @@ def _diffusion(
         Windows(check, patch, schedule.batch, schedule.seed + 1),
         schedule,
         config={
-            "norms": {e["key"]: [f"{e[n]:.5g}" for n in ("mean", "std")] for e in config["fields"]}
+            "patch": patch,
+            "norms": {e["key"]: [f"{e[n]:.5g}" for n in ("mean", "std")] for e in config["fields"]},
         },
         progress=progress,
     )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import xarray as xr
 
+from xocean_ml.errors import ValuesError
 from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.prepare import prepare
 from xocean_ml.generative.unet import BESIDE, rasters
@@ -86,14 +87,15 @@ def pairs_of(
     count, seed : int
     """
     patch = int(reader.config["patch"])
-    given, targets = [], []
+    given: list[np.ndarray] = []
+    targets: list[np.ndarray] = []
     for number in range(count):
         random = generator(seed, number)
         which = int(random.integers(len(several)))
         ds, fields = several[which], clean[which]
         time = int(random.choice(picks[which]))
-        at = [int(random.integers(0, n - patch + 1)) for n in fields.shape[-2:]]
-        cut = tuple(slice(start, start + patch) for start in at)
+        at = [int(random.integers(0, max(n - patch, 0) + 1)) for n in fields.shape[-2:]]
+        cut = tuple(slice(s, min(s + patch, n)) for s, n in zip(at, fields.shape[-2:], strict=True))
         target = fields[time][:, cut[0], cut[1]]
         if np.isfinite(target).mean() < 0.3:
             continue
@@ -102,10 +104,17 @@ def pairs_of(
         first, *also = seen.values()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ready = prepare(first, reader, also=also, like=truth, members=1)
+            try:
+                ready = prepare(first, reader, also=also, like=truth, members=1)
+            except ValuesError:
+                continue  # clouds over all, and no satellite came by
             told = ready.seen(0)
-        given.append(rasters(told)[0].numpy().astype(np.float16))
-        targets.append(np.nan_to_num(target).astype(np.float16))
+        more = [(0, patch - n) for n in target.shape[-2:]]
+        raster = rasters(told, len(target))[0].numpy()
+        for kept, each in ((given, raster), (targets, np.nan_to_num(target))):
+            kept.append(np.pad(each, [(0, 0), *more]).astype(np.float16))
+    if not given:
+        raise ValuesError("nothing is observed of any window: look at observing=")
     return Pairs(np.stack(given), np.stack(targets))
 
 

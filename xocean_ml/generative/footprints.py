@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from xocean_ml.assimilation.rows import Rows
@@ -54,7 +56,8 @@ def footprints(state: State, field: int, sides: Sides, width: float) -> tuple[Ro
         metric = max(float(np.cos(np.deg2rad(sides[0].centres[row]))), 1e-6)
         return _bell(sides[1].centres, state.longitude, sigma / KM / metric, turn=True)
 
-    return _rows(state, field, sides, down, across)
+    area = np.maximum(np.cos(np.deg2rad(state.latitude)), 1e-3)
+    return _rows(state, field, sides, down, across, area)
 
 
 def area_means(state: State, field: int, sides: Sides) -> tuple[Rows, np.ndarray]:
@@ -65,7 +68,8 @@ def area_means(state: State, field: int, sides: Sides) -> tuple[Rows, np.ndarray
     lon = sides[1].edges
     shift = 360 * np.round((own[1].mean() - lon.mean()) / 360)
     along = overlaps(lon + shift, own[1]) / np.diff(lon)[:, None]
-    return _rows(state, field, sides, down, lambda row: along)
+    # sines of latitude have counted the area already
+    return _rows(state, field, sides, down, lambda row: along, np.ones(len(state.latitude)))
 
 
 def correlated(width: float, sides: Sides) -> float:
@@ -92,10 +96,15 @@ def _bell(centres: np.ndarray, cells: np.ndarray, sigma: float, turn: bool = Fal
 
 
 def _rows(
-    state: State, field: int, sides: Sides, down: np.ndarray, across: object
+    state: State,
+    field: int,
+    sides: Sides,
+    down: np.ndarray,
+    across: Callable[[int], np.ndarray],
+    area: np.ndarray,
 ) -> tuple[Rows, np.ndarray]:
+    """Rows of coarse cells, from their shares of the domain's rows and columns."""
     index = state.index[field]
-    area = np.maximum(np.cos(np.deg2rad(state.latitude)), 1e-3)[:, None]
     lat, lon = sides[0].centres, sides[1].centres
     cells: list[np.ndarray] = []
     weights: list[np.ndarray] = []
@@ -105,7 +114,7 @@ def _rows(
         rows = np.flatnonzero(down[row])
         if not len(rows):
             continue
-        along = across(row)  # type: ignore[operator]
+        along = across(row)
         for column in range(len(lon)):
             columns = np.flatnonzero(along[column])
             if not len(columns):
@@ -115,7 +124,7 @@ def _rows(
             sea = where >= 0
             if weight[sea].sum() < LEAST or not _on_sea(state, field, lat[row], lon[column]):
                 continue
-            share = weight * area[rows]
+            share = weight * area[rows, None]
             packed[row, column] = len(cells)
             cells.append(where[sea])
             weights.append(share[sea] / share[sea].sum())
@@ -127,7 +136,8 @@ def _rows(
         cell[number, : len(some)], weight[number, : len(some)] = some, share
     points = places(*np.array(at).T) if at else np.zeros((0, 3))
     made = Rows(cell, weight, np.full(len(cells), field), points)
-    return made, packed.ravel()
+    stored = tuple(slice(None, None, -1) if side.flipped else slice(None) for side in sides)
+    return made, packed[stored].ravel()
 
 
 def _on_sea(state: State, field: int, latitude: float, longitude: float) -> bool:

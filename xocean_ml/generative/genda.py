@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from xocean_ml import currents, metadata
+from xocean_ml import currents, metadata, units
 from xocean_ml.generative.prepare import Ready, prepare
 from xocean_ml.generative.reading import CURRENTS, HEIGHTS
 from xocean_ml.plan import Plan
@@ -49,7 +49,7 @@ def genda(
         Grid of the members, its land (what is missing at all times, or a mask), and their times
         if it has any. By default the grid of the observations whose cells are nearest to those of
         the training, all of it sea unless a mask or twenty times tell otherwise; and the times of
-        the first gridded observations, or the days of points, at noon.
+        the first gridded observations, or the days of points, at noon. Dask arrays are computed.
     fields : mapping of str to str, optional
         Variables by key, where metadata do not tell; ``"mean_dynamic_topography"`` too.
     error : number, Quantity, DataArray, str, or mapping of these by key, optional
@@ -76,7 +76,7 @@ def genda(
     Returns
     -------
     Dataset
-        Every field of the prior on (time, realization, rows, columns), in the units and by the
+        Every field of the prior on (realization, time, rows, columns), in the units and by the
         name of the first observation of it, else of the training; and ``observations``, how many
         were used at each time: where there are none, members are those of the prior.
 
@@ -113,7 +113,7 @@ def genda(
     >>> seen, *more = simulate.observe(truth.isel(time=[0]), nadirs=2, coarse=True).values()
     >>> made = genda(seen, prior, also=more, members=4, like=truth.isel(time=[0]))
     >>> made.ssh.dims, made.ssh.sizes["realization"]
-    (('time', 'realization', 'latitude', 'longitude'), 4)
+    (('realization', 'time', 'latitude', 'longitude'), 4)
     """
     ready = prepare(
         ds,
@@ -132,11 +132,13 @@ def genda(
     )
     changed = ready.run()
     source = xr.Dataset(attrs=ready.attrs)
-    sides = {str(s.coordinate.name): s.coordinate for s in ready.domain.sides}
+    sides = {
+        str(s.coordinate.name): s.coordinate.reset_coords(drop=True) for s in ready.domain.sides
+    }
     out = metadata.finish(
         source, changed, line=ready.history(), coordinates=xr.Dataset(coords=sides)
     )
-    return _whole_currents(out, ready)
+    return units.requantify(_whole_currents(out, ready), ready.quantities)
 
 
 def plan(ds: xr.Dataset, model: Any = None, **arguments: Any) -> Plan:

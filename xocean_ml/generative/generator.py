@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
-from xocean_ml.kernels.counter import key_of, normal
+from xocean_ml.kernels.counter import key_of, normal, scattered
 from xocean_ml.spec import Spec
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Seen:
         Number of the first row and column in the whole grid.
     wide : Tensor of bool, (m,)
         Which are means over much more than a cell.
+    place : array of uint64, (4, m)
+        Where and when each was made, as words of 32 bits: what its chance is keyed by.
     """
 
     observe: Sparse | None
@@ -44,6 +46,7 @@ class Seen:
     sea: torch.Tensor
     origin: tuple[int, int]
     wide: torch.Tensor
+    place: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Noise:
     coherence : int, optional
         Time, ns, in which noise becomes another; None: each time has its own.
     device : str
+    turn : int
+        Columns round the Earth.
     """
 
     seed: int
@@ -71,14 +76,15 @@ class Noise:
     origin: tuple[int, int]
     coherence: int | None = None
     device: str = "cpu"
+    turn: int = 2**31
 
     def __call__(self, step: int) -> torch.Tensor:
         """White noise, (members, fields, rows, columns), of a step."""
         return self._stacked(lambda key: self._field(key, step))
 
-    def observed(self, count: int) -> torch.Tensor:
-        """White noise, (members, count), for errors of observations."""
-        return self._stacked(lambda key: normal([0], range(count), key, layer=2**20)[0])
+    def observed(self, place: np.ndarray) -> torch.Tensor:
+        """White noise, (members, m), for errors of observations at `Seen.place`."""
+        return self._stacked(lambda key: scattered(list(place), key))
 
     def _stacked(self, draw: Any) -> torch.Tensor:
         import torch
@@ -99,6 +105,7 @@ class Noise:
         fields, rows, columns = self.shape
         at = (range(o, o + n) for o, n in zip(self.origin, (rows, columns), strict=True))
         row, column = (list(each) for each in at)
+        column = [each % self.turn for each in column]
         return np.stack([normal(row, column, key, layer=n, step=step) for n in range(fields)])
 
 

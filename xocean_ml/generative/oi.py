@@ -71,7 +71,7 @@ class Interpolation:
         prior = self.wiener.draw(noise(0))
         if seen.observe is None:
             return prior
-        values = seen.values + seen.variance.sqrt() * noise.observed(len(seen.values))
+        values = seen.values + seen.variance.sqrt() * noise.observed(seen.place)
         return update(self.wiener.covary, prior, seen.observe, values, seen.variance)
 
     def tensors(self) -> Mapping[str, np.ndarray]:

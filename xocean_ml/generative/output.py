@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from xocean_ml import metadata
@@ -38,7 +38,14 @@ def variables(config: Mapping[str, Any], found: Sequence[Observed]) -> tuple[Var
     first: dict[int, Observed] = {}
     for each in found:
         first.setdefault(each.number, each)
-    return tuple(_variable(told, first.get(number)) for number, told in enumerate(config["fields"]))
+    made: list[Variable] = []
+    for number, told in enumerate(config["fields"]):
+        one = _variable(told, first.get(number))
+        # of several Datasets, fields may bear one name
+        taken = {each.name for each in made}
+        names = (one.name, str(told["name"]), str(told["key"]))
+        made.append(replace(one, name=next(n for n in names if n not in taken)))
+    return tuple(made)
 
 
 def _variable(told: Mapping[str, Any], observed: Observed | None) -> Variable:

@@ -18,13 +18,14 @@ from xocean_ml import fields as cf
 from xocean_ml.assimilation.sources import OnGrid, OnPoints, errors_by_key
 from xocean_ml.chunked import Along, Input, Output
 from xocean_ml.device import choose
-from xocean_ml.errors import FieldNotFound, GridError, warn
+from xocean_ml.errors import FieldNotFound, GridError, ValuesError, warn
 from xocean_ml.fields.search import row_of
 from xocean_ml.generative.background import background_of
 from xocean_ml.generative.blocks import Job, Source, Uses, run, seen_at
 from xocean_ml.generative.domain import Domain, domain_of
 from xocean_ml.generative.generator import Generator, Seen, keys_of
 from xocean_ml.generative.output import Variable, variables
+from xocean_ml.generative.reading import HEIGHTS
 from xocean_ml.generative.sources import Observed, mean_topography, observed
 from xocean_ml.generative.when import duration, nearby, ns_of, times_of, wanted_times
 
@@ -59,6 +60,8 @@ class Ready:
         Blocks of times, and of members.
     settings : dict
         For the history.
+    quantities : dict
+        Units of the observations' Quantities.
     mdt : DataArray or None
         Mean dynamic topography, m, on the domain.
     """
@@ -74,6 +77,7 @@ class Ready:
     job: Job
     grid: tuple[tuple[int, ...], tuple[int, ...]]
     settings: dict[str, Any]
+    quantities: dict[Any, Any]
     mdt: xr.DataArray | None
 
     @cached_property
@@ -151,7 +155,9 @@ class Ready:
         dims = (time, "realization", *(side.dim for side in self.domain.sides))
         out: dict[str, xr.DataArray] = {}
         for each in self.variables:
-            out[each.name] = xr.DataArray(made.pop(0), coords, dims, attrs=each.attrs)
+            drawn = xr.DataArray(made.pop(0), coords, dims, attrs=each.attrs)
+            # the order that CF recommends: what is no axis of space or time in front
+            out[each.name] = drawn.transpose("realization", ...)
         attrs = {
             "standard_name": "number_of_observations",
             "long_name": "number of observations used",
@@ -189,7 +195,10 @@ def prepare(
             "makes no ocean product. Train one on fields of your own: hires.genda.fit()"
         )
     _check_options(chosen, options)
-    plain = [units.dequantify(each)[0] for each in datasets]
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool):
+        raise ValueError(f"seed={seed!r}: a whole number is needed")
+    both = [units.dequantify(each) for each in datasets]
+    plain = [each for each, _ in both]
     named = _named(fields, chosen, plain)
     domain = domain_of(like, plain, chosen.config, named)
     beside = [units.dequantify(like)[0]] if isinstance(like, xr.Dataset) else []
@@ -202,6 +211,8 @@ def prepare(
         for one in plain
         for each in observed(one, domain, fields=named, error=errors, footprint=widths, mdt=mdt)
     ]
+    if not found and any(_is_there(each, key, named) for each in plain for key in keys):
+        raise ValuesError("nothing is observed: every value is missing, or lies off the domain")
     if not found:
         there = sorted({str(name) for each in plain for name in each.data_vars})
         raise FieldNotFound(
@@ -219,6 +230,7 @@ def prepare(
         state=domain.state,
         times=ns_of(time),
         origin=domain.origin,
+        turn=domain.turn,
         seed=int(seed),
         coherence=duration(coherence, "coherence"),
         background=background_of(chosen, domain),
@@ -250,6 +262,7 @@ def prepare(
         job=job,
         grid=grid,
         settings=settings,
+        quantities={name: unit for _, each in reversed(both) for name, unit in each.items()},
         mdt=None if mdt is None else _labelled(mdt, domain),
     )
 
@@ -271,7 +284,7 @@ def _labelled(mdt: np.ndarray, domain: Domain) -> xr.DataArray:
 def _datasets(ds: Any, also: Any) -> list[xr.Dataset]:
     if isinstance(also, xr.Dataset):
         also = [also]
-    several = [*also.values()] if isinstance(also, Mapping) else list(also)
+    several = [*also.values()] if isinstance(also, Mapping) else list(also or ())
     for each in (ds, *several):
         if not isinstance(each, xr.Dataset):
             hint = "; use .to_dataset()" if isinstance(each, xr.DataArray) else ""
@@ -287,7 +300,7 @@ def chosen_model(model: Any) -> tuple[Generator, str | None]:
     if isinstance(model, (str, os.PathLike)):
         origin = os.fspath(model)
         model = persist.load(model)
-    if not isinstance(model, Generator):
+    if not isinstance(model, Generator) or "cell" not in model.config:
         raise TypeError(f"model {model!r} makes no members: hires.genda.fit() makes one that does")
     return model, origin
 
@@ -341,12 +354,15 @@ def _errors(
 
 
 def _is_there(ds: xr.Dataset, key: str, named: Mapping[str, str]) -> bool:
-    own = {k: v for k, v in named.items() if v in ds.variables and k == key}
-    try:
-        cf.find(ds, key, fields=own)
-    except FieldNotFound:
-        return False
-    return True
+    # heights are of either datum
+    for either in HEIGHTS if key in HEIGHTS else (key,):
+        own = {k: v for k, v in named.items() if v in ds.variables and k == either}
+        try:
+            cf.find(ds, either, fields=own)
+        except FieldNotFound:
+            continue
+        return True
+    return False
 
 
 def _footprints(given: Any, keys: Sequence[str]) -> dict[str, float]:
@@ -355,7 +371,7 @@ def _footprints(given: Any, keys: Sequence[str]) -> dict[str, float]:
     told = given if isinstance(given, Mapping) else dict.fromkeys(keys, given)
     made = {}
     for key, width in told.items():
-        number = float(width)
+        number = float(width) if isinstance(width, (int, float)) else np.nan
         if not np.isfinite(number) or number <= 0:
             raise ValueError(f"footprint of {key}: {width!r}; a width in km, above 0, is needed")
         made[row_of(str(key)).key] = number
@@ -389,19 +405,24 @@ def _sources(
             "inflated": each.inflated,
             "wide": each.wide,
             "alone": each.alone,
+            "units": each.seen.found.units or "1",
         }
         if isinstance(each.seen, OnPoints):
-            uses = tuple(nearby(ns_of(each.seen.time), wanted, window))
+            times = _ns(each.seen.time, time, each.seen.found.variable)
+            uses = tuple(nearby(times, wanted, window))
             _tell_unused(each.seen, uses)
-            made.append(Source(**common, uses=uses, values=each.seen.values, error=each.seen.error))
+            own: dict[str, Any] = {"values": each.seen.values, "error": each.seen.error}
+            made.append(Source(**common, **own, uses=uses, times=times))
             continue
-        uses = _uses(each.seen, wanted, window)
+        times = _ns(_time_of(each.seen), time, str(each.seen.array.name))
+        uses = tuple(nearby(times, wanted, window))
         first = tuple(_bounds(uses, part)[0] for part in _parts(grid[0]))
         errors = None if each.seen.error is None else number + 1
         made.append(
             Source(
                 **common,
                 uses=uses,
+                times=times,
                 gridded=each.seen.gridded,
                 window=number,
                 errors=errors,
@@ -417,18 +438,33 @@ def _sources(
     return tuple(made), grid
 
 
-def _uses(seen: OnGrid, wanted: np.ndarray, window: int | None) -> Uses:
-    if seen.array.ndim != 3:
-        extra = ", ".join(map(str, seen.array.dims[1:-2])) or "none"
-        raise GridError(
-            f"{seen.array.name} lies on {seen.array.dims}: time, latitude and longitude are "
-            f"needed, and nothing else (further: {extra}). Give it a time, "
-            "ds.expand_dims(time=[...]), or take one of the others, ds.isel(...)"
-        )
+def _time_of(seen: OnGrid) -> xr.DataArray:
+    """Dates of a gridded field."""
     time = times_of(seen.array)
     if time is None:
         raise GridError(f"{seen.array.name} has no time: give it one, ds.expand_dims(time=[...])")
-    return tuple(nearby(ns_of(time), wanted, window))
+    if seen.array.ndim != 3:
+        extra = ", ".join(map(str, seen.array.dims[1:-2]))
+        raise GridError(
+            f"{seen.array.name} lies on {seen.array.dims}: its further dimensions ({extra}) are "
+            "those of several sets of observations. Take one of them: ds.isel(...)"
+        )
+    return time
+
+
+def _ns(own: xr.DataArray, wanted: xr.DataArray, name: str) -> np.ndarray:
+    """Dates of observations, in the calendar of the members."""
+    calendars = [each.dt.calendar for each in (own, wanted)] if own.size else []
+    if len({_ALIKE.get(each, each) for each in calendars}) > 1:
+        raise GridError(
+            f"{name}: its calendar is {calendars[0]}, that of the members' times {calendars[1]}. "
+            f"Bring it to that: ds.convert_calendar({calendars[1]!r})"
+        )
+    return ns_of(own)
+
+
+_ALIKE = {"standard": "gregorian", "proleptic_gregorian": "gregorian"}
+"""Calendars that agree on every date since 1582."""
 
 
 def _tell_unused(seen: OnPoints, uses: Uses) -> None:

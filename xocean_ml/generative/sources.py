@@ -162,7 +162,10 @@ def mean_topography(
         wanted = {lat: domain.state.latitude, lon: domain.state.longitude}
         own = found[lon].values
         turned = wanted[lon] + 360 * np.round((np.mean(own) - np.mean(wanted[lon])) / 360)
-        placed = found.interp({lat: wanted[lat], lon: turned}).transpose(lat, lon)
+        placed = found.interp({lat: wanted[lat], lon: turned})
+        # beside land, of which linear weights of zero still make nothing
+        nearest = found.sel({lat: wanted[lat], lon: turned}, method="nearest")
+        placed = placed.fillna(nearest.assign_coords(placed.coords)).transpose(lat, lon)
         return np.asarray(placed.values, np.float64)
     return None
 
@@ -187,7 +190,7 @@ def _in_datum(
             found = cf.find(ds, key, fields=named)
         except FieldNotFound:
             continue
-        return {**named, own: found.variable}, sign
+        return ({**named, own: found.variable} if sign else named), sign
     return named, 0
 
 

@@ -25,7 +25,7 @@ BESIDE = 4
 """Channels of each field: values and weights of what is sharp, and of what is wide."""
 
 
-def rasters(seen: Seen) -> torch.Tensor:
+def rasters(seen: Seen, fields: int) -> torch.Tensor:
     """Observations on the members' cells, (1, 4 fields + 1, rows, columns).
 
     Of each cell the mean of what observations that see it say, weighted by their errors, and the
@@ -35,7 +35,8 @@ def rasters(seen: Seen) -> torch.Tensor:
 
     shape = seen.sea.shape[-2:]
     if seen.observe is None:
-        raise ValueError("regression answers observations; there are none at this time")
+        nothing = seen.sea.new_zeros(1, BESIDE * fields, *shape)
+        return torch.cat([nothing, seen.sea], dim=1)
     made = []
     for wide in (False, True):
         weight = torch.where(seen.wide == wide, 1 / seen.variance, 0.0)[None]
@@ -108,7 +109,8 @@ class Regression:
         from xocean_ml.networks.tiles import blended
 
         with torch.no_grad():
-            given, patch = rasters(seen), int(self.config["patch"])
+            given = rasters(seen, len(self.config["fields"]))
+            patch = int(self.config["patch"])
             level = given.new_zeros(1)
             mean = blended(lambda tile: self.network(tile, level), given, patch, seen.origin)
             made: torch.Tensor = mean + self.errors.draw(noise(0))

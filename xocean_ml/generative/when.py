@@ -29,6 +29,8 @@ def duration(given: Any, what: str) -> int | None:
     """
     if given is None:
         return None
+    if isinstance(given, (int, float)):
+        raise ValueError(f"{what}={given!r}: a time span with its unit is needed, '{given}D'")
     try:
         made = int(pd.Timedelta(given).value)
     except (TypeError, ValueError) as error:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["key_of", "normal", "philox"]
+__all__ = ["key_of", "normal", "philox", "scattered"]
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -101,7 +101,26 @@ def normal(
     True
     """
     at = xp.asarray(list(rows), xp.uint64)[:, None], xp.asarray(list(columns), xp.uint64)
-    a, b, _, _ = philox((*at, layer, step), key, xp)
+    return scattered((*at, layer, step), key, xp)
+
+
+def scattered(counter: Sequence[Any], key: tuple[int, int], xp: Any = np) -> Any:
+    """White noise, a number for each counter.
+
+    Parameters
+    ----------
+    counter : four arrays or ints
+        Words of 32 bits, of shapes that go together.
+    key : (int, int)
+        As of `key_of`.
+    xp : module
+
+    Examples
+    --------
+    >>> bool(scattered((1, 2, 0, 0), key_of(0)) == normal([1], [2], key_of(0))[0, 0])
+    True
+    """
+    a, b, _, _ = philox(counter, key, xp)
     # the radius takes (0, 1], of which the logarithm is finite
     radius = xp.sqrt(-2 * xp.log((a.astype(xp.float64) + 1) / 2**32))
     return radius * xp.cos(2 * np.pi * b.astype(xp.float64) / 2**32)

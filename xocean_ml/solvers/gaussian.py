@@ -13,8 +13,8 @@ from xocean_ml.solvers.guidance import Observe
 
 __all__ = ["update"]
 
-MOST = 400
-CLOSE = 1e-5
+MOST = 3000
+CLOSE = 1e-4
 """Residual, over what is to be explained, at which it is solved."""
 
 
