@@ -5,7 +5,8 @@ knows. A call walks down this table.
 
 ==================  =======================================================================
 `genda`             the call, and `plan`; currents are put together again
-`prepare`           all that is decided before anything runs; `planning` prints it
+`prepare`           all that is decided before anything runs; `arguments`, what is given;
+                    `planning` prints it
 `domain`            where members are given: grid, sea, place in the whole grid
 `sources`           what is observed, in what geometry and datum; `footprints`, coarse maps;
                     `balance`, whole currents

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,22 +13,30 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml import chunked, metadata, persist, units
-from xocean_ml import fields as cf
-from xocean_ml.assimilation.sources import OnGrid, OnPoints, errors_by_key
+from xocean_ml.assimilation.sources import OnGrid, OnPoints
 from xocean_ml.chunked import Along, Input, Output
 from xocean_ml.device import choose
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, warn
-from xocean_ml.fields.search import row_of
+from xocean_ml.generative.arguments import (
+    check_options,
+    chosen_model,
+    datasets_of,
+    errors_of,
+    footprints_of,
+    is_there,
+    named_by,
+    tell_packaged,
+    whole,
+)
 from xocean_ml.generative.background import background_of
 from xocean_ml.generative.blocks import Job, Source, Uses, run, seen_at
 from xocean_ml.generative.domain import Domain, domain_of
 from xocean_ml.generative.generator import Generator, Seen, keys_of
 from xocean_ml.generative.output import Variable, variables
-from xocean_ml.generative.reading import HEIGHTS
 from xocean_ml.generative.sources import Observed, mean_topography, observed
 from xocean_ml.generative.when import duration, nearby, ns_of, times_of, wanted_times
 
-__all__ = ["Ready", "chosen_model", "prepare"]
+__all__ = ["Ready", "prepare"]
 
 GROUP = 8
 """Members of a task, at most."""
@@ -185,33 +192,28 @@ def prepare(
     **options: Any,
 ) -> Ready:
     """Decide everything about a call."""
-    datasets = _datasets(ds, also)
-    if not isinstance(members, (int, np.integer)) or isinstance(members, bool) or members < 1:
-        raise ValueError(f"members={members!r}: a whole number of at least 1 is needed")
+    datasets = datasets_of(ds, also)
+    whole("members", members, least=1)
+    whole("seed", seed)
     chosen, origin = chosen_model(model)
-    if model is None and not any("xocean_ml.simulate" in _history(each) for each in datasets):
-        warn(
-            "the packaged prior knows simulated turbulence: it is there to try things out, and "
-            "makes no ocean product. Train one on fields of your own: hires.genda.fit()"
-        )
-    _check_options(chosen, options)
-    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool):
-        raise ValueError(f"seed={seed!r}: a whole number is needed")
+    if model is None:
+        tell_packaged(datasets)
+    check_options(chosen, options)
     both = [units.dequantify(each) for each in datasets]
     plain = [each for each, _ in both]
-    named = _named(fields, chosen, plain)
+    named = named_by(fields, chosen, plain)
     domain = domain_of(like, plain, chosen.config, named)
     beside = [units.dequantify(like)[0]] if isinstance(like, xr.Dataset) else []
     mdt = mean_topography([*plain, *beside], domain, named)
     keys = keys_of(chosen.config)
-    errors = _errors(error, keys, plain, named)
-    widths = _footprints(footprint, keys)
+    errors = errors_of(error, keys, plain, named)
+    widths = footprints_of(footprint, keys)
     found = [
         each
         for one in plain
         for each in observed(one, domain, fields=named, error=errors, footprint=widths, mdt=mdt)
     ]
-    if not found and any(_is_there(each, key, named) for each in plain for key in keys):
+    if not found and any(is_there(each, key, named) for each in plain for key in keys):
         raise ValuesError("nothing is observed: every value is missing, or lies off the domain")
     if not found:
         there = sorted({str(name) for each in plain for name in each.data_vars})
@@ -276,106 +278,6 @@ def _labelled(mdt: np.ndarray, domain: Domain) -> xr.DataArray:
     attrs = {"long_name": "mean dynamic topography", "units": "m"}
     dims = [side.dim for side in domain.sides]
     return xr.DataArray(mdt[rows, columns], coords, dims, attrs=attrs)
-
-
-# ---- arguments -------------------------------------------------------------------------------
-
-
-def _datasets(ds: Any, also: Any) -> list[xr.Dataset]:
-    if isinstance(also, xr.Dataset):
-        also = [also]
-    several = [*also.values()] if isinstance(also, Mapping) else list(also or ())
-    for each in (ds, *several):
-        if not isinstance(each, xr.Dataset):
-            hint = "; use .to_dataset()" if isinstance(each, xr.DataArray) else ""
-            raise TypeError(f"genda takes Datasets, not {type(each).__name__}{hint}")
-    return [ds, *several]
-
-
-def chosen_model(model: Any) -> tuple[Generator, str | None]:
-    """The model of a call, and where it was loaded from."""
-    origin = None
-    if model is None:
-        model = "diffusion"
-    if isinstance(model, (str, os.PathLike)):
-        origin = os.fspath(model)
-        model = persist.load(model)
-    if not isinstance(model, Generator) or "cell" not in model.config:
-        raise TypeError(f"model {model!r} makes no members: hires.genda.fit() makes one that does")
-    return model, origin
-
-
-def _history(ds: xr.Dataset) -> str:
-    return str(ds.attrs.get("history", ""))
-
-
-CHOICES = {"guidance": ("gaussian", "sda")}
-
-
-def _check_options(model: Generator, options: Mapping[str, Any]) -> None:
-    unknown = sorted(set(options) - set(model.options))
-    if unknown:
-        raise TypeError(
-            f"model {model!r} does not take {', '.join(unknown)}; of its own it takes "
-            f"{', '.join(model.options) or 'nothing'}"
-        )
-    for name, allowed in CHOICES.items():
-        if name in options and options[name] not in allowed:
-            raise ValueError(
-                f"{name}={options[name]!r}: it is one of {', '.join(map(repr, allowed))}"
-            )
-    steps = options.get("steps", 32)
-    if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 2:
-        raise ValueError(f"steps={steps!r}: a whole number of at least 2 is needed")
-
-
-def _named(
-    fields: Mapping[str, str] | None, model: Generator, plain: Sequence[xr.Dataset]
-) -> dict[str, str]:
-    there = {str(name) for ds in plain for name in ds.variables}
-    made = {}
-    for key, name in (fields or {}).items():
-        if name not in there:
-            raise FieldNotFound(
-                f"{key}: fields= names the variable {name!r}, which no Dataset has; there are "
-                f"{sorted(there)}"
-            )
-        made[key if key == "mean_dynamic_topography" else row_of(key).key] = str(name)
-    return made
-
-
-def _errors(
-    error: Any, keys: Sequence[str], plain: Sequence[xr.Dataset], named: Mapping[str, str]
-) -> dict[str, Any]:
-    if error is None or isinstance(error, Mapping):
-        return errors_by_key(error, keys, ())
-    there = [key for key in keys if any(_is_there(ds, key, named) for ds in plain)]
-    return errors_by_key(error, keys, there)
-
-
-def _is_there(ds: xr.Dataset, key: str, named: Mapping[str, str]) -> bool:
-    # heights are of either datum
-    for either in HEIGHTS if key in HEIGHTS else (key,):
-        own = {k: v for k, v in named.items() if v in ds.variables and k == either}
-        try:
-            cf.find(ds, either, fields=own)
-        except FieldNotFound:
-            continue
-        return True
-    return False
-
-
-def _footprints(given: Any, keys: Sequence[str]) -> dict[str, float]:
-    if given is None:
-        return {}
-    told = given if isinstance(given, Mapping) else dict.fromkeys(keys, given)
-    made = {}
-    for key, width in told.items():
-        number = float(width) if isinstance(width, (int, float)) else np.nan
-        if not np.isfinite(number) or number <= 0:
-            raise ValueError(f"footprint of {key}: {width!r}; a width in km, above 0, is needed")
-        made[row_of(str(key)).key] = number
-    return made
 
 
 # ---- times -----------------------------------------------------------------------------------
