@@ -100,8 +100,12 @@ def draw(model: Any, first: xr.Dataset | None = None, **options: Any) -> xr.Data
     return xo.genda(given, model, **options)
 
 
-def close(one: xr.Dataset, other: xr.Dataset, tolerance: float = 1e-4) -> None:
-    """The same members, in units of each field's size; by position."""
+def close(one: xr.Dataset, other: xr.Dataset, tolerance: float = 1e-3) -> None:
+    """The same members, in units of each field's size; by position.
+
+    Optimal interpolation is solved to 1e-4 of what is to be explained, from which rounding, or the
+    other members of a group, take members a few times as far.
+    """
     for name in set(one.data_vars) - {"observations"}:
         a, b = one[name].values, other[name].values
         np.testing.assert_array_equal(np.isnan(a), np.isnan(b))

@@ -184,6 +184,15 @@ def _aged() -> Case:
     return [ds], options, matrix[used], values[used], (variance + growth)[used]
 
 
+def _twice() -> Case:
+    """Two Datasets of the same cells at the same time, each with errors of its own."""
+    (one,), _, matrix, values, variance = _gaps()
+    again = one.assign(sst=one.sst.copy(data=one.sst.values + noisy(0 * one.sst.values, 0.3, 9)))
+    both = again.sst.values.ravel()
+    both = np.concatenate([values, both[np.isfinite(both)]])
+    return [one, again], {}, np.tile(matrix, (2, 1)), both, np.tile(variance, 2)
+
+
 CASES = {
     "points": _points,
     "own grid with gaps": _gaps,
@@ -191,6 +200,7 @@ CASES = {
     "footprints": _footprints,
     "two kinds": _mixed,
     "a window": _aged,
+    "two of one field": _twice,
 }
 
 
@@ -249,22 +259,7 @@ def test_more_observations_leave_less(name):
     assert (np.diag(cov) / before).min() < 0.3
 
 
-@pytest.mark.parametrize(
-    "share",
-    [
-        1.0,
-        0.1,
-        pytest.param(
-            0.01,
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="gaussian.py:16: for small errors 400 iterations are not enough; members "
-                "are ten times further from observations and one another than they should be, and "
-                "nobody is told",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("share", [1.0, 0.1, 0.01])
 def test_what_is_seen_everywhere_is_agreed_with(share):
     """To within its errors: a hundredth of a usual one is half a hundredth of the spread."""
     ds = truth()[["ssh", "sst"]].isel(time=[0])
@@ -353,10 +348,19 @@ def test_how_many_are_used_is_counted():
 
 
 def test_each_observation_counts_at_the_nearest_time():
-    """As if it were of that time."""
+    """As if it were of that time, but for its chance, which is keyed by its own."""
     ds = tracks(like())
-    late = ds.assign_coords(time=ds.time + np.timedelta64(2, "D"))
-    close(draw(two(), late, error=0.02), draw(two(), ds, error=0.02), 1e-6)
+    late = ds.assign_coords(time=ds.time + 2 * DAYS)
+    one, other = (prepare(each, two(), error=0.02, like=like()) for each in (ds, late))
+    for number in range(like().sizes["time"]):
+        a, b = one.seen(number), other.seen(number)
+        for name in ("values", "variance", "sea", "wide"):
+            torch.testing.assert_close(getattr(a, name), getattr(b, name), atol=0, rtol=0)
+        unit = torch.eye(len(a.values))
+        torch.testing.assert_close(a.observe.back(unit), b.observe.back(unit), atol=0, rtol=0)
+        np.testing.assert_array_equal(a.place[:3], b.place[:3])
+        assert (b.place[3] - a.place[3] == 2 * 86400).all()
+    close(*(draw(two("diffusion"), each, error=0.02, steps=2) for each in (late, ds)), 1e-6)
 
 
 def test_in_a_window_observations_serve_several_times():
@@ -415,6 +419,13 @@ def noise(time: float, members: tuple[int, ...] = (0,), coherence: float | None 
     return Noise(7, int(time * DAY), members, (2, 40, 45), (100, 200), spell)
 
 
+def places(count: int, seed: int = 0) -> np.ndarray:
+    """Where and when observations may be, (4, count)."""
+    random = np.random.default_rng(seed)
+    high = np.array([180 * 10**5, 360 * 10**5, 2, 2**32])[:, None]
+    return random.integers(0, high, (4, count)).astype(np.uint64)
+
+
 def correlation(one: torch.Tensor, other: torch.Tensor) -> float:
     return float(np.corrcoef(one.numpy().ravel(), other.numpy().ravel())[0, 1])
 
@@ -428,8 +439,28 @@ def test_noise_is_of_places_in_the_whole_grid():
 def test_noise_of_a_member_is_the_same_in_any_group():
     np.testing.assert_array_equal(noise(3, (0, 1, 2, 3))(4)[2:3], noise(3, (2,))(4))
     every = noise(3, (0, 1, 2))
-    np.testing.assert_array_equal(every.observed(9)[1:2], noise(3, (1,)).observed(9))
-    np.testing.assert_array_equal(every.observed(9)[:, :5], every.observed(5))
+    np.testing.assert_array_equal(every.observed(places(9))[1:2], noise(3, (1,)).observed(places(9)))
+
+
+def test_chance_of_an_observation_is_of_where_and_when_it_is():
+    """Not of which others there are, nor of their order; nor of where members begin."""
+    at = places(300)
+    made = noise(3).observed(at)
+    order = np.random.default_rng(1).permutation(300)[:200]
+    np.testing.assert_array_equal(noise(3).observed(at[:, order]), made[:, order])
+    elsewhere = Noise(7, 3 * DAY, (0,), (5, 3, 3), (7, 8))
+    np.testing.assert_array_equal(elsewhere.observed(at), made)
+    for word in range(4):
+        moved = at.copy()
+        moved[word] ^= np.uint64(1)
+        assert abs(correlation(noise(3).observed(moved), made)) < 0.2
+
+
+def test_chance_goes_round_the_earth():
+    """Columns beyond the last are the first."""
+    over = Noise(7, 3 * DAY, (0,), (2, 4, 30), (10, 340), turn=360)(0)
+    first = Noise(7, 3 * DAY, (0,), (2, 4, 30), (10, 0), turn=360)(0)
+    np.testing.assert_array_equal(over[..., 20:], first[..., :10])
 
 
 @pytest.mark.parametrize("coherence", [None, 10.0])
@@ -452,7 +483,7 @@ def test_steps_members_fields_seeds_and_errors_have_nothing_in_common(coherence)
         (fields[0, 0], fields[0, 1]),
         (fields[0], made(1)[0]),
         (fields[0], other[0]),
-        (fields[0, 0].flatten()[:1800], made.observed(1800)[0]),
+        (fields[0, 0].flatten()[:1800], made.observed(places(1800))[0]),
     ]
     for one, two_ in pairs:
         assert abs(correlation(one, two_)) < 0.08
@@ -468,7 +499,7 @@ def test_without_coherence_times_have_nothing_in_common():
 def test_with_coherence_near_times_are_alike_and_distant_ones_are_not(start, what):
     def of(time: float) -> torch.Tensor:
         made = noise(time, (0,), 10.0)
-        return made(0) if what == "fields" else made.observed(3000)
+        return made(0) if what == "fields" else made.observed(places(3000))
 
     first = of(start)
     near = [correlation(first, of(start + after)) for after in (0.01, 1.0, 2.0)]
@@ -584,11 +615,6 @@ def test_heights_do_for_a_prior_of_anomalies():
     assert one.ssh.attrs["standard_name"] == other.ssh.attrs["standard_name"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="prepare.py:_errors, _is_there: one error for all is of fields that are found by their "
-    "own names; heights of the other datum are not, and get 5 % of the spread instead",
-)
 @pytest.mark.filterwarnings("ignore:.*no standard error is told")
 def test_one_error_is_of_heights_of_the_other_datum_too():
     anomaly, _ = both_heights()
@@ -604,11 +630,6 @@ def test_without_a_mean_topography_the_other_height_is_refused(other):
         xo.genda(given, prior_, like=like().drop_vars("mdt"), error=0.02)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="blocks.py:_gathered: points where the mean topography is missing are not left out: NaN "
-    "among the values makes all members of that time NaN",
-)
 def test_points_without_a_mean_topography_spoil_nothing():
     anomaly, _ = both_heights()
     out = xo.genda(
@@ -725,11 +746,6 @@ def test_a_plan_tells_of_means_and_datums():
     assert "brought to the prior's datum" in str(plan)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sources.py:_in_datum: sea level is put among the named fields, so it is said to be "
-    "found by fields= though nobody gave any",
-)
 def test_a_plan_tells_how_sea_level_is_found():
     assert "found by fields=" not in str(xo.generative.plan(seen()[0], two(), like=like()))
 

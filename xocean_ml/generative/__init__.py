@@ -18,7 +18,8 @@ knows. A call walks down this table.
 `diffusion`         the diffusion prior; `fit_diffusion` trains it, `train` the packaged one
 `oi`                multivariate optimal interpolation
 `unet`              regression, a rival; `fit_unet` trains it
-`fit`               a model of one's own fields; `reading` finds them, `windows` cuts them
+`fit`               a model of one's own fields; `reading` finds them, `samples` makes them
+                    comparable, `windows` cuts them
 ==================  =======================================================================
 """
 

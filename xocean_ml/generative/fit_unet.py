@@ -15,6 +15,7 @@ import xarray as xr
 from xocean_ml.errors import ValuesError
 from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.prepare import prepare
+from xocean_ml.generative.samples import Part
 from xocean_ml.generative.unet import BESIDE, rasters
 from xocean_ml.networks.unet import UNet
 from xocean_ml.networks.wiener import Wiener
@@ -62,9 +63,7 @@ def _simulated(options: dict[str, Any], truth: xr.Dataset, seed: int) -> Mapping
 
 
 def pairs_of(
-    several: Sequence[xr.Dataset],
-    clean: Sequence[np.ndarray],
-    picks: Sequence[np.ndarray],
+    data: Part,
     observers: Sequence[Observer],
     reader: Generator,
     *,
@@ -75,12 +74,8 @@ def pairs_of(
 
     Parameters
     ----------
-    several : sequence of Dataset
-        Whose currents are whole.
-    clean : sequence of array, (times, fields, rows, columns)
-        The same, normalised, without geostrophic currents if the model has none.
-    picks : sequence of array of int
-        Times that may be taken of each.
+    data : Part
+        Its Datasets have whole currents, its fields what the model knows of them.
     observers : sequence of callable
     reader : Generator
         Any model of these fields: what is observed is read by the same rules.
@@ -91,9 +86,9 @@ def pairs_of(
     targets: list[np.ndarray] = []
     for number in range(count):
         random = generator(seed, number)
-        which = int(random.integers(len(several)))
-        ds, fields = several[which], clean[which]
-        time = int(random.choice(picks[which]))
+        which = int(random.integers(len(data.datasets)))
+        ds, fields = data.datasets[which], data.fields[which]
+        time = int(random.choice(data.picks[which]))
         at = [int(random.integers(0, max(n - patch, 0) + 1)) for n in fields.shape[-2:]]
         cut = tuple(slice(s, min(s + patch, n)) for s, n in zip(at, fields.shape[-2:], strict=True))
         target = fields[time][:, cut[0], cut[1]]
