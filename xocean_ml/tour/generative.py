@@ -34,7 +34,7 @@ def ensemble(output: Path) -> None:
     world = tutorial.open_dataset("surface")
     part = world.isel(latitude=slice(SIDE), longitude=slice(SIDE))
     past, truth = part.isel(time=slice(KNOWN)), part.isel(time=[-1])
-    seen = simulate.observe(truth, nadirs=4, swath=False, cloud=0.5, coarse=True, seed=1)
+    seen = simulate.observe(truth, nadirs=4, swath=False, cloud=0.5, coarse=True, seed=2)
     first, *also = seen.values()
     print(
         f"The same simulated ocean, one day of {SIDE} by {SIDE} cells: what a few passes of "
