@@ -94,9 +94,9 @@ def as_points(ds: xr.Dataset, name: str, lat: Any, lon: Any, values: Any, time: 
 def draw(model: Any, first: xr.Dataset | None = None, **options: Any) -> xr.Dataset:
     """Members from `seen`, or from other observations."""
     given, *more = seen() if first is None else (first,)
-    options = {"members": 3, "like": like(), "also": more} | options
+    options = {"members": 2, "like": like(), "also": more} | options
     if "diffusion" in repr(model).lower():
-        options = {"steps": 3} | options
+        options = {"steps": 2} | options
     return xo.genda(given, model, **options)
 
 

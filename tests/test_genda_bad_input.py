@@ -18,6 +18,7 @@ from surfaces_small import (
     SSS,
     SST,
     as_points,
+    close,
     coast,
     draw,
     like,
@@ -41,6 +42,7 @@ from xocean_ml.errors import (
 )
 
 DAY = np.timedelta64(1, "D")
+GRID = ("latitude", "longitude")
 
 
 # ---- inputs ----------------------------------------------------------------------------------
@@ -97,6 +99,12 @@ def _coarse(factor: int) -> xr.Dataset:
 def _nonsense() -> xr.Dataset:
     ds = truth()[["sst"]].isel(time=slice(3))
     return ds.rename(sst="chlor").assign(chlor=lambda d: d.chlor.drop_attrs(deep=False))
+
+
+def _seen_through(width: Any) -> xr.Dataset:
+    ds = _good()
+    ds.sst.attrs["footprint_km"] = width
+    return ds
 
 
 def _curved() -> xr.Dataset:
@@ -219,6 +227,15 @@ TABLE = [
         like=like().where(False),
     ),
     bad("like= a word", _good, TypeError, "like=", "str", like="glorys"),
+    bad("like= a bare mask", _good, GridError, "like=", "sea_binary_mask", like=coast()),
+    bad(
+        "like= a bare mask of numbers",
+        _good,
+        GridError,
+        "like=",
+        "sea_binary_mask",
+        like=coast().astype("i1"),
+    ),
     bad("like= points", _good, GridError, "like=", like=tracks(like())),
     bad("like= a curved grid", _good, GridError, "like=", "Regrid", like=_curved()),
     bad("like= a row", _good, GridError, "like=", "one cell", like=like().isel(latitude=[3])),
@@ -329,6 +346,11 @@ TABLE = [
     bad("footprint zero", _good, ValueError, "footprint", "0", footprint=0),
     bad("footprint negative", _good, ValueError, "footprint", "-3", footprint={SST: -3.0}),
     bad("footprint missing", _good, ValueError, "footprint", "nan", footprint=np.nan),
+    bad("footprint true", _good, ValueError, "footprint", "True", footprint=True),
+    bad("footprint of the file a word", lambda: _seen_through("wide"), ValueError, "sst", "wide"),
+    bad("footprint of the file missing", lambda: _seen_through(np.nan), ValueError, "sst", "nan"),
+    bad("footprint of the file zero", lambda: _seen_through(0), ValueError, "sst", "0"),
+    bad("footprint with its unit", _good, ValueError, "'30 km'", "km", footprint="30 km"),
     bad("footprint of no field", _good, FieldNotFound, "warmth", footprint={"warmth": 30.0}),
     # options
     bad("members none", _good, ValueError, "members=0", members=0),
@@ -339,8 +361,15 @@ TABLE = [
     bad("window no time span", _good, ValueError, "window='abc'", "'10D'", window="abc"),
     bad("window negative", _good, ValueError, "window='-3D'", window="-3D"),
     bad("window zero", _good, ValueError, "window='0D'", window="0D"),
+    bad("a window without its unit", _good, ValueError, "window='10'", window="10"),
+    bad("a window of numpy without its unit", _good, ValueError, "window", window=np.int64(10)),
+    bad("window a number", _good, ValueError, "window=10", "'10D'", window=10),
+    bad("coherence a number", _good, ValueError, "coherence=2.5", "'2.5D'", coherence=2.5),
     bad("coherence negative", _good, ValueError, "coherence='-1D'", coherence="-1D"),
     bad("coherence no time span", _good, ValueError, "coherence=[3]", coherence=[3]),
+    bad("seed a half", _good, ValueError, "seed=0.5", seed=0.5),
+    bad("seed true", _good, ValueError, "seed=True", seed=True),
+    bad("seed none", _good, ValueError, "seed=None", seed=None),
     bad("device unknown", _good, ValueError, "tpu", device="tpu"),
     bad("an option of no model", _good, TypeError, "OI(", "take sharpness", sharpness=3),
     bad("an option of another model", _good, TypeError, "OI(", "take steps", steps=30),
@@ -376,6 +405,31 @@ TABLE = [
     bad("a Dataset that is none", _good, TypeError, "DataArray", "to_dataset", also=[_good().sst]),
     bad("a DataArray for several", _good, TypeError, "DataArray", "to_dataset", also=_good().sst),
     bad("a path for a Dataset", _good, TypeError, "str", also=["file.nc"]),
+]
+
+
+BROKEN = {
+    "undecoded": "prepare.py:_ns: .dt of what is no date is an AttributeError, before it is said "
+    "that times are not decoded",
+    "a DataArray for several": "arguments.py:datasets_of: `also or ()` asks a DataArray whether it "
+    "is true",
+    "like= a bare mask of numbers": "domain.py:_unclear: of 0 and 1 all is sea, and nobody is told",
+    "footprint true": "arguments.py:footprints_of: True is a width of 1 km",
+    "footprint of the file a word": "sources.py:_width: float() of the attribute tells neither the "
+    "variable nor the attribute",
+    "footprint of the file missing": "sources.py:_width: an attribute of NaN is taken for a width, "
+    "and that every value is missing is said",
+    "footprint of the file zero": "sources.py:_width: an attribute of 0 is taken for a width",
+    "a window without its unit": "when.py:duration: pandas takes '10' for 10 ns",
+    "a window of numpy without its unit": "when.py:duration: a numpy integer is no int, and ns",
+}
+TABLE = [
+    pytest.param(
+        *each.values,
+        id=each.id,
+        marks=pytest.mark.xfail(strict=True, reason=BROKEN[each.id]) if each.id in BROKEN else (),
+    )
+    for each in TABLE
 ]
 
 
@@ -458,61 +512,44 @@ def test_a_dataset_is_needed(given):
         xo.genda(given, two())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="prepare.py:chosen_model: an assimilator has all that a Generator needs, and KeyError "
-    "tells that its config lacks 'cell'",
-)
 def test_an_assimilator_makes_no_members():
     other = truth()[["sst"]].assimilate.fit("eof", latent=3, climatology=None)
     with pytest.raises(TypeError, match="makes no members"):
         _good().genda(other, like=like())
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="when.py:41-47: ns since 1970 are counted in each calendar by itself, so dates without "
-    "leap days lie a week from the same dates with them, and that is told of by nobody",
-)
-def test_calendars_are_not_mixed_up():
-    """The same dates, or an error."""
-    ds = _good().convert_calendar("noleap", use_cftime=True)
-    try:
-        out = draw(two(), ds)
-    except (GridError, ValuesError):
-        return
-    np.testing.assert_array_equal(out.observations, draw(two(), _good()).observations)
+@pytest.mark.parametrize("make", [_good, _points])
+def test_calendars_are_not_mixed_up(make):
+    """Dates without leap days lie a week from the same dates with them."""
+    if "obs" in make().dims:
+        from cftime import DatetimeNoLeap as Date
+
+        days = [Date(*map(int, str(each)[:10].split("-"))) for each in make().time.values]
+        ds = make().assign_coords(time=("obs", days))
+    else:
+        ds = make().convert_calendar("noleap", use_cftime=True)
+    with pytest.raises(GridError, match=r"s[sh][th]: its calendar is noleap.*convert_calendar"):
+        draw(two(), ds)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="genda.py:135: coordinates of like= bring its scalar time along; ValueError: dimension "
-    "'time' already exists as a scalar variable",
-)
 def test_a_grid_of_one_scalar_time_is_a_grid():
-    draw(two(), _good(), like=like().isel(time=0))
+    """Times are those of the observations."""
+    out = draw(two(), _good(), like=like().isel(time=0))
+    close(out, draw(two(), _good(), like=like().isel(time=0, drop=True)), 0)
+    assert out.sizes["time"] == 3
 
 
-@pytest.mark.xfail(strict=True, reason="prepare.py:_datasets: also=None is told as Python tells it")
 def test_no_further_datasets_may_be_none():
-    draw(two(), _good(), also=None)
+    close(draw(two(), _good(), also=None), draw(two(), _good(), also=[]), 0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="sources.py:observed passes over points without a value; if there is nothing else, it "
-    "is said that no field is there, and to name them",
-)
 def test_points_that_are_all_missing_are_told():
-    with pytest.raises(ValuesError, match="missing"):
+    with pytest.raises(ValuesError, match="every value is missing"):
         draw(two(), _points().where(False))
+    both = draw(two(), _points().where(False), also=[_good()])
+    close(both, draw(two(), _good()), 0)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="checks.py:74-80: values are already brought from the units they are said to be in; the "
-    "likely ones are looked for as if they had been stored in the model's",
-)
 @pytest.mark.parametrize(
     ("said", "factor", "offset", "true"), [("K", 1, 0, "degC"), ("K", 1.8, 32, "degF")]
 )
@@ -522,6 +559,16 @@ def test_the_likely_units_are_named_whatever_they_are_said_to_be(said, factor, o
 
 
 # ---- not errors, and told --------------------------------------------------------------------
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="arguments.py:footprints_of: numbers of numpy, but for float64, are no width",
+)
+@pytest.mark.parametrize("number", [np.float32(30), np.int64(30)], ids=type)
+def test_a_width_may_be_a_number_of_numpy(number):
+    one, other = (draw(two(), _good(), footprint=each) for each in (number, 30.0))
+    close(one, other, 0)
 
 
 def test_points_outside_are_left_out_and_told():
@@ -538,6 +585,23 @@ def test_points_of_other_times_are_left_out_and_told():
     with pytest.warns(UserWarning, match=r"ssh: 1 of 3 observations lie at none of the times"):
         out = draw(two(), ds, error=0.02)
     assert list(out.observations) == [1, 1, 0]
+
+
+def test_a_map_whose_cells_are_wider_than_the_domain_is_left_out_and_told():
+    """But one that does not lie over it at all is an error."""
+    wide = xo.tutorial.open_dataset("surface")[["sst"]].isel(time=slice(3))
+    mean = wide.sst.mean(["latitude", "longitude"], keep_attrs=True)
+    lat, lon = ([float(like()[n].mean()) + k * 5.0 for k in (-1, 0, 1)] for n in GRID)
+    attrs = {n: like()[n].attrs for n in GRID}
+    sides = {n: (n, each, attrs[n]) for n, each in zip(GRID, (lat, lon), strict=True)}
+    coarse = mean.expand_dims(latitude=3, longitude=3).assign_coords(sides).to_dataset()
+    coarse = coarse.transpose("time", ...)
+    with pytest.warns(UserWarning, match=r"sst: its cells are means over more than the domain"):
+        out = draw(two(), coarse, also=[_points()], error={SST: 0.1})
+    close(out, draw(two(), _points()), 0)
+    off = coarse.assign_coords(latitude=(coarse.latitude + 40).assign_attrs(attrs["latitude"]))
+    with pytest.raises(GridError, match="sst"):
+        draw(two(), off, also=[_points()], error={SST: 0.1})
 
 
 def test_maps_that_stick_out_serve_where_they_are():
@@ -626,6 +690,9 @@ FIT = [
     bad("steps none", truth, ValueError, "steps=0", steps=0),
     bad("steps a half", truth, ValueError, "steps=2.5", steps=2.5),
     bad("steps true", truth, ValueError, "steps=True", steps=True),
+    bad("seed a half", truth, ValueError, "seed=0.5", seed=0.5),
+    bad("seed a word", truth, ValueError, "seed='x'", seed="x"),
+    bad("seed true", truth, ValueError, "seed=True", seed=True),
     bad("patch too small", truth, ValueError, "patch=8", "16", patch=8),
     bad("patch no multiple", truth, ValueError, "patch=20", "multiple of 8", patch=20),
     bad("patch a half", truth, ValueError, "patch=16.0", patch=16.0),
@@ -681,8 +748,21 @@ FIT = [
 ]
 
 
+SEEDS = pytest.mark.xfail(
+    strict=True,
+    reason="fit.py:_schedule: a seed of 0.5 is kept as 0 and True as 1, 'x' is told by `>=` of "
+    "Schedule; genda refuses all three",
+)
+
+
 @pytest.mark.filterwarnings("ignore:.*anomaly and no mean", "ignore:invalid value")
-@pytest.mark.parametrize("case", FIT)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(*each.values, id=each.id, marks=SEEDS if each.id[:4] == "seed" else ())
+        for each in FIT
+    ],
+)
 def test_bad_input_of_fit(case):
     from xocean_ml.generative.fit import fit
 

