@@ -408,31 +408,6 @@ TABLE = [
 ]
 
 
-BROKEN = {
-    "undecoded": "prepare.py:_ns: .dt of what is no date is an AttributeError, before it is said "
-    "that times are not decoded",
-    "a DataArray for several": "arguments.py:datasets_of: `also or ()` asks a DataArray whether it "
-    "is true",
-    "like= a bare mask of numbers": "domain.py:_unclear: of 0 and 1 all is sea, and nobody is told",
-    "footprint true": "arguments.py:footprints_of: True is a width of 1 km",
-    "footprint of the file a word": "sources.py:_width: float() of the attribute tells neither the "
-    "variable nor the attribute",
-    "footprint of the file missing": "sources.py:_width: an attribute of NaN is taken for a width, "
-    "and that every value is missing is said",
-    "footprint of the file zero": "sources.py:_width: an attribute of 0 is taken for a width",
-    "a window without its unit": "when.py:duration: pandas takes '10' for 10 ns",
-    "a window of numpy without its unit": "when.py:duration: a numpy integer is no int, and ns",
-}
-TABLE = [
-    pytest.param(
-        *each.values,
-        id=each.id,
-        marks=pytest.mark.xfail(strict=True, reason=BROKEN[each.id]) if each.id in BROKEN else (),
-    )
-    for each in TABLE
-]
-
-
 def _arguments(case: Bad) -> tuple[Any, dict[str, Any]]:
     options: dict[str, Any] = {"like": like(), "members": 2} | case.options
     named = options.pop("model", "two")
@@ -561,10 +536,6 @@ def test_the_likely_units_are_named_whatever_they_are_said_to_be(said, factor, o
 # ---- not errors, and told --------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="arguments.py:footprints_of: numbers of numpy, but for float64, are no width",
-)
 @pytest.mark.parametrize("number", [np.float32(30), np.int64(30)], ids=type)
 def test_a_width_may_be_a_number_of_numpy(number):
     one, other = (draw(two(), _good(), footprint=each) for each in (number, 30.0))
@@ -748,20 +719,10 @@ FIT = [
 ]
 
 
-SEEDS = pytest.mark.xfail(
-    strict=True,
-    reason="fit.py:_schedule: a seed of 0.5 is kept as 0 and True as 1, 'x' is told by `>=` of "
-    "Schedule; genda refuses all three",
-)
-
-
 @pytest.mark.filterwarnings("ignore:.*anomaly and no mean", "ignore:invalid value")
 @pytest.mark.parametrize(
     "case",
-    [
-        pytest.param(*each.values, id=each.id, marks=SEEDS if each.id[:4] == "seed" else ())
-        for each in FIT
-    ],
+    [pytest.param(*each.values, id=each.id) for each in FIT],
 )
 def test_bad_input_of_fit(case):
     from xocean_ml.generative.fit import fit

@@ -42,13 +42,6 @@ def times(kind: str) -> dict[str, slice]:
     return TIMES if kind == "oi" else {"time": slice(1)}
 
 
-CONVENTION = pytest.mark.xfail(
-    strict=True,
-    reason="domain.py:Domain.origin: of cells that do not divide 360 degrees, -44 and 316 degrees "
-    "east have other numbers (here 5109 and 5110 of 5829): other noise, other tiles",
-)
-
-
 def given() -> tuple[xr.Dataset, ...]:
     """Tracks of sea level, cloudy temperature, and a coarse map, of two times."""
     first, *maps = seen()
@@ -205,9 +198,7 @@ STORED = [
 
 
 @pytest.mark.parametrize(("kind", "what", "how"), STORED)
-def test_storage_does_not_matter(kind, what, how, request):
-    if what in ("like", "all") and how == "0 to 360":
-        request.applymarker(CONVENTION)
+def test_storage_does_not_matter(kind, what, how):
     several, where = list(given()), like().isel(times(kind))
     if what == "all":
         several = [turned(each, how) for each in several]
@@ -544,10 +535,6 @@ def test_two_fields_of_one_name_are_both_given():
     assert {truth().ssh.attrs["standard_name"], SST} <= names
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="prepare.py:run: the count of observations takes the place of a field of that name",
-)
 def test_a_field_may_be_called_observations():
     out = draw(two(), given()[1].rename(sst="observations"))
     assert SST in {each.attrs.get("standard_name") for each in out.data_vars.values()}

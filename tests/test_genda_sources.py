@@ -473,7 +473,7 @@ def test_a_mask_tells_land():
 def test_a_mask_that_does_not_tell_of_what_is_refused():
     """True may be the sea, or the land."""
     for each in (coast(), coast().to_dataset(name="sea")):
-        with pytest.raises(GridError, match=r"sea is true or false.*sea_binary_mask.*land_binary"):
+        with pytest.raises(GridError, match=r"sea may be a mask.*sea_binary_mask.*land_binary"):
             sea_of(each)
 
 
@@ -537,19 +537,12 @@ def origin(ds: xr.Dataset) -> np.ndarray:
         return np.array(domain_of(ds, [], CONFIG, {}).origin)
 
 
-SINGLE = pytest.mark.xfail(
-    strict=True,
-    reason="domain.py:SLACK: a thousandth of a cell is less than what single precision makes of "
-    "the step times some thousand columns; between multiples and halves there is room for 0.25",
-)
-
-
 @pytest.mark.parametrize(
     ("name", "dtype"),
     [
         *((name, "f8") for name in GRIDS),
         *((name, "f4") for name in GRIDS if name != "twentieths"),
-        pytest.param("twentieths", "f4", marks=SINGLE),
+        ("twentieths", "f4"),
     ],
 )
 def test_a_part_of_a_grid_keeps_its_numbers(name, dtype):
@@ -560,16 +553,9 @@ def test_a_part_of_a_grid_keeps_its_numbers(name, dtype):
         np.testing.assert_array_equal(origin(part), origin(ds) + cut)
 
 
-ODD = pytest.mark.xfail(
-    strict=True,
-    reason="domain.py:Domain.origin: columns are counted from 0 east whatever the range, and taken "
-    "modulo a whole number of columns: cells that do not divide 360 degrees are numbered otherwise",
-)
-
-
 @pytest.mark.parametrize(
     "grid_",
-    [*GRIDS.values(), pytest.param((0.06175681, (32.4, -44.4156)), marks=ODD)],
+    [*GRIDS.values(), (0.06175681, (32.4, -44.4156))],
     ids=[*GRIDS, "of a model of its own"],
 )
 def test_ranges_of_longitude_are_alike(grid_):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = [
     "named_by",
     "tell_packaged",
     "whole",
+    "width_of",
 ]
 
 CHOICES = {"guidance": ("gaussian", "sda")}
@@ -37,7 +39,9 @@ def datasets_of(ds: Any, also: Any) -> list[xr.Dataset]:
     """All observations: of the call, and beside it."""
     if isinstance(also, xr.Dataset):
         also = [also]
-    several = [*also.values()] if isinstance(also, Mapping) else list(also or ())
+    if isinstance(also, Mapping):
+        also = [*also.values()]
+    several = [] if also is None else [also] if isinstance(also, xr.DataArray) else list(also)
     for each in (ds, *several):
         if not isinstance(each, xr.Dataset):
             hint = "; use .to_dataset()" if isinstance(each, xr.DataArray) else ""
@@ -137,10 +141,14 @@ def footprints_of(given: Any, keys: Sequence[str]) -> dict[str, float]:
     if given is None:
         return {}
     told = given if isinstance(given, Mapping) else dict.fromkeys(keys, given)
-    made = {}
-    for key, width in told.items():
-        number = float(width) if isinstance(width, (int, float)) else np.nan
-        if not np.isfinite(number) or number <= 0:
-            raise ValueError(f"footprint of {key}: {width!r}; a width in km, above 0, is needed")
-        made[row_of(str(key)).key] = number
-    return made
+    return {row_of(str(key)).key: width_of(each, str(key)) for key, each in told.items()}
+
+
+def width_of(given: Any, what: str) -> float:
+    """Width of a footprint, km."""
+    number = np.nan
+    if isinstance(given, (Real, np.number)) and not isinstance(given, (bool, np.bool_)):
+        number = float(given)
+    if not np.isfinite(number) or number <= 0:
+        raise ValueError(f"footprint of {what}: {given!r}; a width in km, above 0, is needed")
+    return number

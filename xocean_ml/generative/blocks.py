@@ -24,6 +24,9 @@ __all__ = ["Job", "Source", "run", "seen_at"]
 DIGITS = 10**5
 """Of a degree: places that differ by less are the same."""
 
+REPEATED = 1024
+"""Of the word that tells the field: what each further observation of a place and time adds."""
+
 Uses = tuple[tuple[np.ndarray, np.ndarray], ...]
 """For each time of the members: numbers of observations (or of their times), and ages in days."""
 
@@ -287,8 +290,22 @@ def _seen(parts: Sequence[_Part], job: Job, model: Generator) -> Seen:
         sea,
         job.origin,
         tensor(wide, bool),
-        np.concatenate(places, axis=1) if places else np.zeros((4, 0), np.uint64),
+        _told_apart(places),
     )
+
+
+def _told_apart(places: Sequence[np.ndarray]) -> np.ndarray:
+    """Words of all observations, (4, m); of several alike each has its own."""
+    if not places:
+        return np.zeros((4, 0), np.uint64)
+    words = np.concatenate(places, axis=1)
+    _, group = np.unique(words, axis=1, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    first = np.searchsorted(group[order], group[order])
+    again = np.empty(len(group), np.uint64)
+    again[order] = np.arange(len(group)) - first
+    words[2] += again * np.uint64(REPEATED)
+    return words
 
 
 def _place(part: _Part) -> np.ndarray:

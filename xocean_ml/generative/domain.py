@@ -28,8 +28,8 @@ __all__ = ["Domain", "domain_of"]
 NEAR, FAR = 1.3, 2.5
 """Ratio of cells to those of the training from which it is told, and refused."""
 
-SLACK = 1e-3
-"""Of a cell, by which coordinates are rounded."""
+SLACK = 0.25
+"""Of a cell, by which the rounding of coordinates may be off; centres are on quarters of none."""
 
 MANY = 20
 """Times of observations from which what is always missing is land."""
@@ -63,7 +63,7 @@ class Domain:
         lat, lon = self.state.latitude, self.state.longitude
         # centres lie on multiples of a cell, or between two: rounding decides neither
         row = np.floor((lat[0] + 90) / _step(lat) + SLACK)
-        column = np.floor(lon[0] / _step(lon) + SLACK)
+        column = np.floor(lon[0] % 360 / _step(lon) + SLACK)
         return int(row), int(column) % self.turn
 
     @property
@@ -174,9 +174,9 @@ def _sea(
 def _unclear(ds: xr.Dataset, dims: Sequence[str], whole: bool) -> None:
     """Refuse a mask that does not tell what is land in it."""
     for name, each in ds.data_vars.items():
-        if whole and each.dtype.kind == "b" and set(dims) <= set(each.dims):
+        if whole and each.dtype.kind in "biu" and set(dims) <= set(each.dims):
             raise GridError(
-                f"like=: {name} is true or false, and nothing says of what. Say it: "
+                f"like=: {name} may be a mask, and nothing says of what. Say it: "
                 f"ds[{str(name)!r}].attrs['standard_name'] = 'sea_binary_mask' (or "
                 "'land_binary_mask')"
             )

@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from xocean_ml.downscaling.reading import datasets
+from xocean_ml.generative.arguments import whole
 from xocean_ml.generative.diffusion import Diffusion
 from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.oi import Interpolation
@@ -133,6 +134,7 @@ def fit(
             "observing= belongs to kind='unet', which needs it: options of xo.simulate.observe, or "
             "a function that gives what is observed of complete fields"
         )
+    whole("seed", seed, least=0)
     schedule = _schedule(steps, seed, checkpoint, device)
     given = datasets(hires, "hires")
     held = [] if withheld is None else datasets(withheld, "withheld")

@@ -14,6 +14,7 @@ import xarray as xr
 
 from xocean_ml import chunked, metadata, persist, units
 from xocean_ml.assimilation.sources import OnGrid, OnPoints
+from xocean_ml.assimilation.when import decoded
 from xocean_ml.chunked import Along, Input, Output
 from xocean_ml.device import choose
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, warn
@@ -171,7 +172,8 @@ class Ready:
             "units": "1",
         }
         counted = {str(self.time.name): self.time.variable}
-        out["observations"] = xr.DataArray(made.pop(0), counted, (time,), attrs=attrs)
+        count = "observations" if "observations" not in out else "number_of_observations"
+        out[count] = xr.DataArray(made.pop(0), counted, (time,), attrs=attrs)
         return out
 
 
@@ -356,7 +358,8 @@ def _time_of(seen: OnGrid) -> xr.DataArray:
 
 def _ns(own: xr.DataArray, wanted: xr.DataArray, name: str) -> np.ndarray:
     """Dates of observations, in the calendar of the members."""
-    calendars = [each.dt.calendar for each in (own, wanted)] if own.size else []
+    both = decoded(own), decoded(wanted)
+    calendars = [each.dt.calendar for each in both] if own.size else []
     if len({_ALIKE.get(each, each) for each in calendars}) > 1:
         raise GridError(
             f"{name}: its calendar is {calendars[0]}, that of the members' times {calendars[1]}. "

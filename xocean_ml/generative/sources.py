@@ -18,6 +18,7 @@ from xocean_ml.assimilation.state import State
 from xocean_ml.currents.reading import topography
 from xocean_ml.downscaling.target import spacing
 from xocean_ml.errors import FieldNotFound, warn
+from xocean_ml.generative.arguments import width_of
 from xocean_ml.generative.domain import Domain
 from xocean_ml.generative.footprints import area_means, correlated, footprints
 from xocean_ml.generative.reading import CURRENTS, HEIGHTS
@@ -208,7 +209,7 @@ def _shift(
 
 def _width(array: xr.DataArray, key: str, given: Mapping[str, float]) -> float | None:
     told = given.get(key, array.attrs.get(FOOTPRINT))
-    return None if told is None else float(told)
+    return None if told is None else width_of(told, str(array.name))
 
 
 def _match(

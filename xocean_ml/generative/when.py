@@ -29,7 +29,8 @@ def duration(given: Any, what: str) -> int | None:
     """
     if given is None:
         return None
-    if isinstance(given, (int, float)):
+    bare = isinstance(given, (int, float, np.number)) and not isinstance(given, np.timedelta64)
+    if bare or str(given).strip().isdigit():
         raise ValueError(f"{what}={given!r}: a time span with its unit is needed, '{given}D'")
     try:
         made = int(pd.Timedelta(given).value)
