@@ -48,7 +48,7 @@ def _table(text: str) -> dict[tuple[str, str], list[str]]:
 def test_it_writes_a_file_and_a_figure_and_nothing_else(toured):
     folder, text = toured
     names = ["assimilated.nc", "assimilation.png", "downscaled.nc", "downscaling.png"]
-    names += ["smoothed.nc", "smoothing.png"]
+    names += ["members.nc", "members.png", "smoothed.nc", "smoothing.png"]
     assert sorted(path.name for path in folder.iterdir()) == names
     for name in names:
         assert f"written: {folder / name}" in text

@@ -30,7 +30,8 @@ def main() -> None:
         run("-m", "xocean_ml", "--output", folder)
         run(str(benchmark), "--data", str(data), "--output", str(argo))
         downscaled(Path(folder, "downscaling.png"))
-        for name in ("smoothing.png", "smooth_argo.png", "downscaling.png", "assimilation.png"):
+        tour = ("smoothing.png", "downscaling.png", "assimilation.png", "members.png")
+        for name in (*tour, "smooth_argo.png"):
             shrink(Path(folder, name), HERE / name)
 
 
