@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import warnings
 from typing import Any
 
@@ -35,6 +36,7 @@ from xocean_ml.generative.windows import LARGEST, LEAST, Windows, normed
 
 KEYS = [SSH, SST]
 PLAIN = {"fields": KEYS, **TINY}
+GONE_ON = {**PLAIN, "sizes": None}
 
 
 def half(first: bool) -> xr.Dataset:
@@ -249,6 +251,55 @@ def test_a_checkpoint_of_another_patch_is_refused(tmp_path):
     fit(truth(), **PLAIN, checkpoint=path)
     with pytest.raises(ModelFileError, match="another run"):
         fit(truth(), **{**PLAIN, "patch": 16, "checkpoint": path})
+
+
+# ---- a prior to go on from --------------------------------------------------------------------
+
+
+def test_training_goes_on_from_another_network():
+    begun = fit(half(True), **{**PLAIN, "steps": 3}, withheld=half(False))
+    made = fit(half(False), **{**GONE_ON, "steps": 1}, start=begun, withheld=half(True))
+    far = fit(half(False), **{**PLAIN, "steps": 1, "seed": 1}, withheld=half(True))
+
+    def apart(one: Any) -> float:
+        return max(
+            float(np.abs(each - begun.weights[name]).max())
+            for name, each in one.weights.items()
+            if name.startswith("network.")
+        )
+
+    assert 0 < apart(made) < 0.2 * apart(far)
+    assert told(made, "mean") == told(far, "mean") != told(begun, "mean")
+    alike_wiener = [(m.weights["wiener.covariance"]) for m in (made, far)]
+    np.testing.assert_array_equal(*alike_wiener)
+
+
+def test_a_file_is_gone_on_from_too(tmp_path):
+    begun = two("diffusion")
+    begun.save(tmp_path / "begun.safetensors")
+    options = {**GONE_ON, "withheld": half(False)}
+    one = fit(half(True), **options, start=begun)
+    alike(one, fit(half(True), **options, start=tmp_path / "begun.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"kind": "oi"}, TypeError, "start= belongs to kind='diffusion'"),
+        ({"sizes": {"width": 32}}, TypeError, "has the sizes of its network"),
+        ({"fields": [SSH]}, ValueError, f"start= is a prior of {SSH}, {SST}; asked are {SSH}"),
+        ({"start": 3}, TypeError, "start=3: it is a diffusion prior"),
+    ],
+)
+def test_what_cannot_be_gone_on_from_is_refused(options, error, message):
+    given = {"fields": KEYS, "steps": 1, "start": two("diffusion"), **options}
+    with pytest.raises(error, match=re.escape(message)):
+        fit(truth(), **given)
+
+
+def test_an_interpolation_is_nothing_to_go_on_from():
+    with pytest.raises(TypeError, match="it is a diffusion prior"):
+        fit(truth(), **GONE_ON, start=two("oi"))
 
 
 # ---- coasts ----------------------------------------------------------------------------------

@@ -15,10 +15,12 @@ from xocean_ml import persist
 from xocean_ml.assimilation.sources import errors_by_key
 from xocean_ml.errors import FieldNotFound, warn
 from xocean_ml.fields.search import row_of
+from xocean_ml.generative.diffusion import Diffusion
 from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.reading import HEIGHTS
 
 __all__ = [
+    "begin",
     "check_options",
     "chosen_model",
     "datasets_of",
@@ -26,6 +28,7 @@ __all__ = [
     "footprints_of",
     "is_there",
     "named_by",
+    "same_fields",
     "tell_packaged",
     "whole",
     "width_of",
@@ -60,6 +63,21 @@ def chosen_model(model: Any) -> tuple[Generator, str | None]:
     if not isinstance(model, Generator) or "cell" not in model.config:
         raise TypeError(f"model {model!r} makes no members: hires.genda.fit() makes one that does")
     return model, origin
+
+
+def begin(start: Any) -> Diffusion:
+    """The prior that training goes on from."""
+    model = persist.load(start) if isinstance(start, (str, os.PathLike)) else start
+    if not isinstance(model, Diffusion):
+        raise TypeError(f"start={start!r}: it is a diffusion prior, or a name or file of one")
+    return model
+
+
+def same_fields(start: Diffusion, fields: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to go on from a prior of other fields."""
+    has, asked = ([str(each["key"]) for each in some] for some in (start.config["fields"], fields))
+    if has != asked:
+        raise ValueError(f"start= is a prior of {', '.join(has)}; asked are {', '.join(asked)}")
 
 
 def tell_packaged(datasets: Sequence[xr.Dataset]) -> None:

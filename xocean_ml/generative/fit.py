@@ -10,8 +10,9 @@ from typing import Any
 
 import xarray as xr
 
+from xocean_ml import persist
 from xocean_ml.downscaling.reading import datasets
-from xocean_ml.generative.arguments import whole
+from xocean_ml.generative.arguments import begin, same_fields, whole
 from xocean_ml.generative.diffusion import Diffusion
 from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.oi import Interpolation
@@ -50,6 +51,7 @@ def fit(
     steps: int | None = None,
     seed: int = 0,
     sizes: Mapping[str, Any] | None = None,
+    start: Any = None,
     observing: Any = None,
     pairs: int = 1000,
     withheld: xr.Dataset | Sequence[xr.Dataset] | None = None,
@@ -86,6 +88,9 @@ def fit(
         Key of all random numbers.
     sizes : mapping, optional
         Of the network; see `xocean_ml.generative.fit_diffusion.SIZES`.
+    start : model, path or name, optional
+        Of a diffusion prior: one of the same fields, whose network training goes on from, at half
+        the rate. Norms and covariances are those of `hires` all the same.
     observing : mapping, callable, or several of these
         Of a regression, and needed there: options of `xocean_ml.simulate.observe`, or a function
         of complete fields at one time and a seed that gives a mapping of Datasets; of several
@@ -110,7 +115,7 @@ def fit(
     ValueError
         A kind that is not known; no steps; a patch that cannot be.
     TypeError
-        Arguments of another type.
+        Arguments of another type, or of another kind.
     FieldNotFound, UnitsError, GridError, ValuesError
         Fields that are not there, have other units, do not share times and grid, hold nothing but
         land, or infinite values.
@@ -134,8 +139,11 @@ def fit(
             "observing= belongs to kind='unet', which needs it: options of xo.simulate.observe, or "
             "a function that gives what is observed of complete fields"
         )
+    if start is not None and (kind != "diffusion" or sizes is not None):
+        raise TypeError("start= belongs to kind='diffusion', and has the sizes of its network")
     whole("seed", seed, least=0)
     schedule = _schedule(steps, seed, checkpoint, device)
+    begun = None if start is None else begin(start)
     given = datasets(hires, "hires")
     held = [] if withheld is None else datasets(withheld, "withheld")
     rest = _without_geostrophic(given[0], fields, currents)
@@ -160,7 +168,10 @@ def fit(
         return _interpolation(data, config)
     if kind == "unet":
         return _regression(data, config, schedule, sizes, (observing, int(pairs)), progress)
-    return _diffusion(data, config, schedule, sizes, progress)
+    if begun is None:
+        return _diffusion(data, config, schedule, sizes, None, progress)
+    schedule = replace(schedule, rate=schedule.rate / 2)
+    return _diffusion(data, config, schedule, begun.config["sizes"], begun, progress)
 
 
 def _interpolation(data: Samples, config: dict[str, Any]) -> Interpolation:
@@ -199,6 +210,7 @@ def _diffusion(
     config: dict[str, Any],
     schedule: Schedule,
     sizes: Mapping[str, Any] | None,
+    begun: Diffusion | None,
     progress: bool | None,
 ) -> Diffusion:
     from xocean_ml.generative import fit_diffusion as teaching
@@ -206,12 +218,18 @@ def _diffusion(
     chosen = {**teaching.SIZES, **(sizes or {})}
     patch, train = config["patch"], data.train.used
     norms = {e["key"]: [f"{e[n]:.5g}" for n in ("mean", "std")] for e in data.told}
+    network = teaching.untrained(train, patch, chosen, schedule.seed)
+    told: dict[str, Any] = {"patch": patch, "norms": norms}
+    if begun is not None:
+        same_fields(begun, data.told)
+        network.network.load_state_dict(begun.network.network.state_dict())
+        told["start"] = persist.digest(begun)
     fitted = teaching.teach(
-        teaching.untrained(train, patch, chosen, schedule.seed),
+        network,
         Windows(train, patch, schedule.batch, schedule.seed),
         Windows(data.check.used, patch, schedule.batch, schedule.seed + 1),
         schedule,
-        config={"patch": patch, "norms": norms},
+        config=told,
         progress=progress,
     )
     weights = {name: each.numpy() for name, each in fitted.network.state_dict().items()}

@@ -1,8 +1,9 @@
 """Remake the packaged prior: ``python -m xocean_ml.generative.train --worlds DIR``.
 
 Worlds of the simulated surface (extra ``simulate``) are made where DIR lacks them, about a minute
-each; then the denoiser is trained on the CPU. With the same number of threads on the same kind of
-machine the weights come out the same; ``--checkpoint FILE`` lets a killed run go on.
+each; then the denoiser is trained on them and their mirror images, on the CPU. With the same number
+of threads on the same kind of machine the weights come out the same; ``--checkpoint FILE`` lets a
+killed run go on, ``--start FILE`` begins with the network of an earlier one.
 """
 
 from __future__ import annotations
@@ -15,16 +16,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xocean_ml.downscaling.train import SELECT, TRAIN, worlds
+from xocean_ml.downscaling.train import SELECT, worlds
 from xocean_ml.generative.diffusion import Diffusion
 from xocean_ml.generative.fit import fit
 from xocean_ml.persist import WEIGHTS
+from xocean_ml.simulate.mirror import mirrored
 
 __all__ = ["learn"]
 
+TRAIN = 56
 KEPT = ("ssh", "mdt", "sst", "sss", "u", "v")
-STEPS = 5600
+WIND = ("wind_u", "wind_v")
+STEPS = 6000
 NAME = "diffusion"
+
+
+def both_ways(several: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Worlds, and their mirror images."""
+    return [each[list(KEPT)] for world in several for each in (world, mirrored(world))]
 
 
 def learn(train: Sequence[xr.Dataset], select: Sequence[xr.Dataset], **options: Any) -> Diffusion:
@@ -55,15 +64,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--worlds", type=Path, required=True, help="folder of simulated worlds")
     parser.add_argument("--checkpoint", type=Path, default=None, help="file of a checkpoint")
+    parser.add_argument("--start", default=None, help="a prior to go on from, a name or a file")
     parser.add_argument("--output", type=Path, default=WEIGHTS / f"{NAME}.safetensors")
     parser.add_argument("--steps", type=int, default=STEPS, help="fewer, to try it out")
     asked = parser.parse_args()
     asked.worlds.mkdir(parents=True, exist_ok=True)
-    train, select = (
-        worlds(asked.worlds, family, count, kept=KEPT)
-        for family, count in (("train", TRAIN), ("select", SELECT))
-    )
-    model = learn(train, select, steps=asked.steps, checkpoint=asked.checkpoint)
+    train = worlds(asked.worlds, "train", TRAIN, kept=(*KEPT, *WIND))
+    select = worlds(asked.worlds, "select", SELECT, kept=KEPT)
+    options = {"steps": asked.steps, "checkpoint": asked.checkpoint, "start": asked.start}
+    model = learn(both_ways(train), select, **options)
     model.save(asked.output)
     print(f"written: {asked.output}, {asked.output.stat().st_size / 1e6:.2f} MB")
 
