@@ -2,9 +2,9 @@ r"""A second world of each: its mirror image from south to north, with eddies of
 
 The equations of quasi-geostrophic flow stay as they are under
 :math:`\psi(x, y) \to -\psi(x, -y)`, the mean flow with them; so do those of a stirred tracer, whose
-gradient is mirrored too (that of temperature, and so its anomalies, of the other sign once more, for
-the north to stay cold). What curvature adds to the current is not mirrored, and made anew. So a
-network that learns from images as well sees twice the eddies at no simulation's price.
+gradient is mirrored too (that of temperature, and so its anomalies, of the other sign once more,
+for the north to stay cold). What curvature adds to the current is not mirrored, and made anew. So
+a network that learns from images as well sees twice the eddies at no simulation's price.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def mirrored(world: xr.Dataset) -> xr.Dataset:
     Returns
     -------
     Dataset
-        The same variables on the same grid, under the same wind, which must be there. A few cells beside coasts are
-        missing, where slopes of the sea level are.
+        The same variables on the same grid, under the same wind, which must be there. A few cells
+        beside coasts are missing, where slopes of the sea level are.
 
     Examples
     --------
