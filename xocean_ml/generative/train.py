@@ -24,7 +24,7 @@ from xocean_ml.simulate.mirror import mirrored
 
 __all__ = ["learn"]
 
-TRAIN = 56
+TRAIN = 46
 KEPT = ("ssh", "mdt", "sst", "sss", "u", "v")
 WIND = ("wind_u", "wind_v")
 STEPS = 6000
