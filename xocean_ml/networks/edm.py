@@ -22,8 +22,11 @@ from xocean_ml.networks.wiener import Wiener
 __all__ = ["Denoiser"]
 
 
-FILLS = 4
+FILLS = 8
 """Times that land is filled with what is expected there, for the linear denoiser."""
+
+COARSE = 3.0
+"""Level of noise at which that begins: only large waves are told from so much of it."""
 
 
 class Denoiser(nn.Module):
@@ -115,15 +118,29 @@ class Denoiser(nn.Module):
         return linear, torch.cat([x * sea * (1 + level**2).rsqrt(), linear, taken, there], dim=1)
 
     def _linear(self, x: Tensor, sigma: Tensor, sea: Tensor) -> Tensor:
-        """What is expected of a Gaussian; land is filled with that, again and again.
-
-        Each time it comes nearer to what is expected where nothing is known of land.
-        """
-        made = self.wiener(x * sea, sigma)
-        if bool((sea > 0).all()):
+        """What is expected of a Gaussian, where nothing is known of land."""
+        made: Tensor = self.wiener(x * sea, sigma)
+        coastal = (sea.flatten(1) == 0).any(dim=1).expand(len(x))
+        if not bool(coastal.any()):
             return made
-        for _ in range(FILLS):
-            made = self.wiener(x * sea + made * (1 - sea), sigma)
+        if bool(coastal.all()):
+            return self._filled(x, sigma, sea)
+        sea = sea.expand(len(x), -1, -1, -1)
+        some = self._filled(x[coastal], sigma[coastal], sea[coastal])
+        return made.index_copy(0, coastal.nonzero()[:, 0], some)
+
+    def _filled(self, x: Tensor, sigma: Tensor, sea: Tensor) -> Tensor:
+        """The same with land filled by what is expected there, again and again.
+
+        From levels at which large waves alone are kept, which reach far inland, down to the noise's
+        own: each time less is left of the step at the coast. At the noise's own level alone it
+        would take hundreds of times.
+        """
+        made = torch.zeros_like(x)
+        above = (COARSE / sigma).clamp(min=1)
+        for number in range(FILLS + 1):
+            level = sigma * above ** (1 - number / FILLS)
+            made = self.wiener(x * sea + made * (1 - sea), level)
         return made
 
     def _added(self, seen: Tensor, sigma: Tensor, origin: tuple[int, int] = (0, 0)) -> Tensor:
