@@ -27,7 +27,7 @@ __all__ = ["learn"]
 TRAIN = 46
 KEPT = ("ssh", "mdt", "sst", "sss", "u", "v")
 WIND = ("wind_u", "wind_v")
-STEPS = 6000
+STEPS = 4800
 NAME = "diffusion"
 
 

@@ -76,7 +76,7 @@ class Denoiser(nn.Module):
         sea: Tensor,
         at: tuple[int, int] = (0, 0),
     ) -> Tensor:
-        """Mean square of errors in units of what is unknown, over the sea of one tile.
+        """Mean square of errors in units of what is unknown (`Wiener.size`), over one tile's sea.
 
         Near coasts the linear answer may be far off at low levels of noise; such samples count as
         if it were off by as much as elsewhere.
@@ -96,12 +96,12 @@ class Denoiser(nn.Module):
         rows, columns = (slice(start, start + self.patch) for start in at)
         added = self._added(seen[..., rows, columns], sigma)
         scale = self.out(clean.shape[-2:], sigma)
-        plain = (linear - clean)[..., rows, columns] / scale
         there = sea[..., rows, columns]
+        plain = (linear - clean)[..., rows, columns] * there
+        before = self.wiener.size(plain, sigma).detach()
+        after = self.wiener.size(plain + scale * added * there, sigma)
         cells = (there.sum(dim=(1, 2, 3)) * clean.shape[1]).clamp(min=1)
-        before, after = ((each**2 * there).sum(dim=(1, 2, 3)) for each in (plain, plain + added))
-        usual = (before / cells).detach().clamp(min=1)
-        return (after / usual).sum() / cells.sum()
+        return (after / (before / cells).clamp(min=1)).sum() / cells.sum()
 
     def out(self, shape: torch.Size, sigma: Tensor) -> Tensor:
         """Standard deviation of what the linear denoiser leaves, (samples, fields, 1, 1)."""

@@ -28,6 +28,9 @@ __all__ = ["Wiener", "cosines", "rings"]
 LEAST = 1e-6
 """Least variance of a wave, in units of a field's."""
 
+FAINT = 1e-3
+"""Of the largest error of a wave: what is less counts no more."""
+
 
 @lru_cache(maxsize=32)
 def cosines(size: int) -> Tensor:
@@ -128,6 +131,22 @@ class Wiener(nn.Module):
         square = sigma.to(values)[:, None, None, None] ** 2
         left = values * square / (values + square)
         return torch.einsum("dchw,bdhw->bc", vectors**2, left) / (shape[0] * shape[1])
+
+    def size(self, errors: Tensor, sigma: Tensor) -> Tensor:
+        """How large errors (samples, fields, rows, columns) are beside this denoiser's, (samples,).
+
+        A sum of squares of their waves, each over the root of what is expected of it, so that the
+        few large waves do not drown the many small ones: 1 for each value if the errors are this
+        denoiser's own. Waves of less than a thousandth of the largest count no more than these:
+        they would tell of edges alone.
+        """
+        vectors, values = self._modes(errors.shape[-2:])
+        square = sigma.to(values)[:, None, None, None] ** 2
+        left = values * square / (values + square)
+        usual = torch.einsum("dchw,bdhw->bchw", vectors**2, left)
+        weight = (usual + FAINT * usual.amax(dim=(2, 3), keepdim=True)).rsqrt()
+        weight = weight / (weight * usual).mean(dim=(2, 3), keepdim=True)
+        return (_waves(errors) ** 2 * weight).sum(dim=(1, 2, 3))
 
     def covary(self, x: Tensor) -> Tensor:
         """The covariance times fields (samples, fields, rows, columns)."""
