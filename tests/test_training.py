@@ -711,3 +711,34 @@ def test_autocast_of_a_loss_sees_weights_as_they_are_now():
     fitted = fit(network, batch, loss, schedule=Schedule(steps=200, rate=0.1, device="cpu"))
     assert fitted.network.weight.item() == pytest.approx(3, abs=0.1)
     assert fitted.network.bias.item() == pytest.approx(1, abs=0.1)
+
+
+# ---- compiled on CUDA -----------------------------------------------------------------------
+
+
+def test_what_says_so_is_compiled_on_cuda_alone():
+    from xocean_ml.networks.unet import UNet
+    from xocean_ml.training.loop import compile_parts
+
+    both = torch.nn.ModuleDict(
+        {"net": UNet(1, 0, channels=(8, 8), blocks=1, width=8), "other": torch.nn.Linear(1, 1)}
+    )
+    names = set(both.state_dict())
+    compile_parts(both, torch.device("cpu"))
+    assert all(each._compiled_call_impl is None for each in both.modules())
+    compile_parts(both, torch.device("cuda"))
+    assert both["net"]._compiled_call_impl is not None
+    assert both["other"]._compiled_call_impl is None
+    assert set(both.state_dict()) == names
+
+
+def test_a_compiled_network_is_the_same():
+    from xocean_ml.networks.unet import UNet
+
+    with seeded(0):
+        plain = UNet(1, 0, channels=(8, 8), blocks=1, width=8)
+        torch.nn.init.normal_(plain.last[2].weight)
+        x, level = torch.randn(2, 1, 16, 16), torch.tensor([0.0, 1.0])
+    expected = plain(x, level)
+    plain.compile(backend="aot_eager")  # all of the tracing; the code itself takes a compiler
+    torch.testing.assert_close(plain(x, level), expected, rtol=1e-4, atol=1e-5)

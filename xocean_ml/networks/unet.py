@@ -94,6 +94,8 @@ class UNet(nn.Module):
         are multiples of it.
     """
 
+    compiles = True
+
     def __init__(
         self,
         fields: int,

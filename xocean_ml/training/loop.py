@@ -72,7 +72,7 @@ def fit(
     loss : callable
         Scalar to be made small, of network and batch; `masked_mean` helps with missing values.
         What it draws from torch's random numbers is keyed by the step. On CUDA it runs under
-        autocast in bfloat16.
+        autocast in bfloat16, and modules with a true attribute ``compiles`` are compiled.
     schedule : Schedule
         How long and how fast.
     validate : callable, optional
@@ -114,6 +114,7 @@ def fit(
     """
     home = next(network.parameters()).device
     run = Run(network, schedule, _device(schedule.device, home))
+    compile_parts(run.network, run.device)
     whole = {
         "schedule": schedule.config(),
         "network": _layout(network),
@@ -147,6 +148,18 @@ def _device(asked: str | None, home: torch.device) -> torch.device:
     if device.type == "cuda" and not cuda:
         raise ValueError(f"device={asked!r}: torch finds no CUDA device on this machine")
     return device
+
+
+def compile_parts(network: torch.nn.Module, device: torch.device) -> None:
+    """Compile, on CUDA, those modules of a network that say they can be: ``compiles = True``.
+
+    In place, so that names of weights stay; it happens when each is first called.
+    """
+    if device.type != "cuda":
+        return
+    for each in network.modules():
+        if getattr(each, "compiles", False):
+            each.compile()
 
 
 def _layout(network: torch.nn.Module) -> dict[str, Any]:
