@@ -48,7 +48,8 @@ class Diffusion:
     weights : mapping of str to array
         Of `xocean_ml.networks.edm.Denoiser`.
     config : mapping
-        As of `Generator`; ``patch``, cells of a tile's side; ``sizes`` of the network.
+        As of `Generator`; ``patch``, cells of a tile's side; ``sizes`` of the network; ``share``
+        of the level of noise that it is told.
     """
 
     weights: Mapping[str, np.ndarray] = field(repr=False)
@@ -77,7 +78,8 @@ class Diffusion:
         }
         count = len(self.config["fields"])
         wiener = Wiener(given["wiener.covariance"], given["wiener.mean"])
-        made = Denoiser(wiener, UNet(count, 2 * count + 1, **self.config["sizes"]), self.patch)
+        network = UNet(count, 2 * count + 1, **self.config["sizes"])
+        made = Denoiser(wiener, network, self.patch, self.config.get("share", 1.0))
         made.load_state_dict(given)
         return made.eval().requires_grad_(False)
 

@@ -214,6 +214,7 @@ def _diffusion(
     progress: bool | None,
 ) -> Diffusion:
     from xocean_ml.generative import fit_diffusion as teaching
+    from xocean_ml.generative.roughness import share_of
 
     chosen = {**teaching.SIZES, **(sizes or {})}
     patch, train = config["patch"], data.train.used
@@ -232,8 +233,10 @@ def _diffusion(
         config=told,
         progress=progress,
     )
-    weights = {name: each.numpy() for name, each in fitted.network.state_dict().items()}
-    return Diffusion({**weights, **data.background}, {**config, "sizes": chosen})
+    denoiser = fitted.network
+    weights = {name: each.numpy() for name, each in denoiser.state_dict().items()}
+    share = share_of(denoiser, data.check.used, patch, schedule.seed)
+    return Diffusion({**weights, **data.background}, {**config, "sizes": chosen, "share": share})
 
 
 # ---- arguments -------------------------------------------------------------------------------

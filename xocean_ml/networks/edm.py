@@ -43,11 +43,17 @@ class Denoiser(nn.Module):
         ``beside = 2 * fields + 1``.
     patch : int
         Cells of a tile's side.
+    share : float
+        Of the level of noise, that is told when fields are asked for; training tells all. A network
+        that has not learnt enough takes details for noise, step after step; told of less noise, it
+        keeps them.
     """
 
-    def __init__(self, wiener: Wiener, network: nn.Module, patch: int = 64) -> None:
+    def __init__(
+        self, wiener: Wiener, network: nn.Module, patch: int = 64, share: float = 1.0
+    ) -> None:
         super().__init__()
-        self.wiener, self.network, self.patch = wiener, network, patch
+        self.wiener, self.network, self.patch, self.share = wiener, network, patch, share
 
     def forward(
         self, x: Tensor, sigma: Tensor, sea: Tensor, origin: tuple[int, int] = (0, 0)
@@ -64,6 +70,7 @@ class Denoiser(nn.Module):
         origin : (int, int)
             Numbers of the first cell in the whole grid, to which tiles are anchored.
         """
+        sigma = self.share * sigma
         linear, seen = self._seen(x, sigma, sea)
         added = self._added(seen, sigma, origin)
         return linear + self.out(x.shape[-2:], sigma) * added
