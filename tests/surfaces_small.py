@@ -91,6 +91,27 @@ def as_points(ds: xr.Dataset, name: str, lat: Any, lon: Any, values: Any, time: 
     return xr.Dataset({name: ("obs", np.asarray(values, float), attrs)}, coords)
 
 
+TURNS = ("descending latitude", "descending longitude", "0 to 360", "transposed")
+
+
+def turned(ds: xr.Dataset, how: str) -> xr.Dataset:
+    """The same numbers at the same places, stored otherwise."""
+    if "obs" in ds.dims:
+        if how != "0 to 360":
+            return ds
+    elif how == "descending latitude":
+        return ds.isel(latitude=slice(None, None, -1))
+    elif how == "descending longitude":
+        return ds.isel(longitude=slice(None, None, -1))
+    elif how == "transposed":
+        return ds.transpose("longitude", "latitude", ...)
+    if how == "0 to 360":
+        bounds = [n for n in ds.variables if str(n) == "longitude_bnds"]
+        moved = (ds.longitude % 360).assign_attrs(ds.longitude.attrs)
+        return ds.drop_vars(bounds).assign_coords(longitude=moved)
+    return ds
+
+
 def draw(model: Any, first: xr.Dataset | None = None, **options: Any) -> xr.Dataset:
     """Members from `seen`, or from other observations."""
     given, *more = seen() if first is None else (first,)

@@ -558,6 +558,26 @@ def test_points_of_other_times_are_left_out_and_told():
     assert list(out.observations) == [1, 1, 0]
 
 
+@pytest.mark.parametrize("what", ["time", "latitude", "longitude"])
+def test_points_of_no_time_or_place_are_left_out_and_told(what):
+    first, second, _ = like().time.values
+    ds = _at([33.0, 33.1, 33.2, 33.3], [-44.0, -43.5, -43.0, -43.2], [first, second, first, first])
+    ds[what].values[[0, 2]] = "NaT" if what == "time" else np.nan
+    with pytest.warns(UserWarning, match=r"ssh: 2 observations have no time or no place") as told:
+        out = draw(two(), ds, error=0.02)
+    assert len(told) == 1
+    assert list(out.observations) == [1, 1, 0]
+
+
+def test_points_of_no_value_need_no_time_or_place(recwarn):
+    first, second, _ = like().time.values
+    ds = _at([33.0, np.nan, 33.2], [-44.0, np.nan, -43.0], [first, "NaT", second])
+    ds.ssh.values[1] = np.nan
+    out = draw(two(), ds, error=0.02)
+    assert list(out.observations) == [1, 1, 0]
+    assert not len(recwarn)
+
+
 def test_a_map_whose_cells_are_wider_than_the_domain_is_left_out_and_told():
     """But one that does not lie over it at all is an error."""
     wide = xo.tutorial.open_dataset("surface")[["sst"]].isel(time=slice(3))

@@ -17,6 +17,7 @@ from surfaces_small import (
     SSH,
     SSS,
     SST,
+    TURNS,
     as_points,
     close,
     coast,
@@ -27,6 +28,7 @@ from surfaces_small import (
     seen,
     tracks,
     truth,
+    turned,
     two,
 )
 
@@ -160,27 +162,6 @@ def test_pint_quantities_come_back_as_quantities():
 
 
 # ---- storage ---------------------------------------------------------------------------------
-
-
-def turned(ds: xr.Dataset, how: str) -> xr.Dataset:
-    """The same numbers at the same places, stored otherwise."""
-    if "obs" in ds.dims:
-        if how != "0 to 360":
-            return ds
-    elif how == "descending latitude":
-        return ds.isel(latitude=slice(None, None, -1))
-    elif how == "descending longitude":
-        return ds.isel(longitude=slice(None, None, -1))
-    elif how == "transposed":
-        return ds.transpose("longitude", "latitude", ...)
-    if how == "0 to 360":
-        bounds = [n for n in ds.variables if str(n) == "longitude_bnds"]
-        moved = (ds.longitude % 360).assign_attrs(ds.longitude.attrs)
-        return ds.drop_vars(bounds).assign_coords(longitude=moved)
-    return ds
-
-
-TURNS = ("descending latitude", "descending longitude", "0 to 360", "transposed")
 
 
 def back(ds: xr.Dataset) -> xr.Dataset:

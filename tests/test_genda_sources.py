@@ -7,17 +7,33 @@ import itertools
 import warnings
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from surfaces_small import COLUMNS, HEIGHT, ROWS, SSH, SST, coast, like, seen, tracks, truth, two
+from surfaces_small import (
+    COLUMNS,
+    HEIGHT,
+    ROWS,
+    SSH,
+    SST,
+    TURNS,
+    coast,
+    like,
+    seen,
+    tracks,
+    truth,
+    turned,
+    two,
+)
 
 from xocean_ml.assimilation.rows import Rows, bilinear, own
 from xocean_ml.assimilation.state import State
 from xocean_ml.errors import FieldNotFound, GridError, UnitsError, ValuesError
+from xocean_ml.generative import footprints as seen_through
 from xocean_ml.generative.checks import in_range
 from xocean_ml.generative.domain import domain_of
 from xocean_ml.generative.footprints import area_means, correlated, footprints
@@ -194,6 +210,22 @@ def test_means_over_area_are_so_where_cells_differ_in_area():
     np.testing.assert_allclose(matrix(rows, state), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("first", [0.0, -180.0, 180.0, -360.0])
+def test_a_map_of_the_globe_lies_on_both_sides_of_greenwich(first):
+    """Whatever meridian it begins at."""
+    lat, lon = centres(30, 0.1, 40), centres(-5, 0.1, 100)
+    state = state_of(lat, lon, fields=1)
+    array = grid(centres(28, 1, 8), centres(first, 1, 360))
+    rows, cells = area_means(state, 0, sides_of(array))
+    assert (cells >= 0).sum() == 4 * 10
+    inside = cells.reshape(array.shape) >= 0
+    middle = (array.longitude.values + 180) % 360 - 180
+    assert sorted(middle[inside.any(axis=0)]) == [*centres(-5, 1, 10)]
+    east = np.broadcast_to(lon, state.shape).ravel()
+    expected = np.broadcast_to(middle, array.shape)[inside]
+    np.testing.assert_allclose(rows.of(east)[cells[cells >= 0]], expected, atol=1e-3)
+
+
 def test_means_over_area_keep_the_mean():
     """Of a domain that coarse cells fill up, the mean over all is that of the coarse map."""
     state = state_of(LAT, LON, fields=1)
@@ -300,6 +332,44 @@ def test_no_footprint_is_much_narrower_than_a_cell():
     assert matrix(rows, state)[cells].max(axis=1) == pytest.approx(1 / (1 + 2 * beside) ** 2, 0.01)
 
 
+def cell_by_cell(
+    state: State, field: int, sides: Any, down: np.ndarray, across: Any, area: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Observations of the state's vector, and which is of which cell of a map: a plain loop."""
+    made, cells = [], np.full([len(side) for side in sides], -1)
+    half = [float(np.diff(each)[0]) / 2 for each in (state.latitude, state.longitude)]
+    for row, lat in enumerate(sides[0].centres):
+        for column, lon in enumerate(sides[1].centres):
+            off = np.abs(lat - state.latitude), np.abs((lon - state.longitude + 180) % 360 - 180)
+            y, x = (int(each.argmin()) for each in off)
+            if off[0][y] > half[0] or off[1][x] > half[1] or state.index[field, y, x] < 0:
+                continue
+            weight = np.outer(down[row], across(row, np.array([column]))[0])
+            if weight[state.known[field]].sum() >= 0.5:
+                cells[row, column] = len(made)
+                share = np.zeros(state.known.shape)
+                share[field] = weight * area[:, None] * state.known[field]
+                made.append(state.pack(share / share.sum()))
+    return np.array(made), cells[sides[0].order, sides[1].order].ravel()
+
+
+@pytest.mark.parametrize("how", TURNS[:2])
+@pytest.mark.parametrize("width", [None, 60.0, 400.0])
+def test_the_part_of_a_map_of_the_globe_that_lies_over_a_domain(width, how):
+    """Whatever is skipped, or looked at together: as each cell by itself."""
+    lat, lon = centres(25.1, 0.5, 50), centres(-71.3, 0.5, 60)
+    sea = np.random.default_rng(3).random((50, 60)) > 0.2
+    sea[10:30, 20:50] = False
+    state, array = state_of(lat, lon, sea), grid(centres(-89, 2, 90), centres(1, 2, 180))
+    array = turned(array, how)
+    rows, cells = through(width, state, array)
+    with mock.patch.object(seen_through, "_rows", cell_by_cell):
+        expected, numbers = through(width, state, array)
+    assert 100 < len(rows) < 400
+    np.testing.assert_array_equal(cells, numbers)
+    np.testing.assert_allclose(matrix(rows, state), expected, rtol=0, atol=1e-14)
+
+
 def test_cells_on_land_or_outside_tell_nothing():
     known = np.ones((len(LAT), len(LON)), bool)
     known[:, :12] = False
@@ -379,19 +449,6 @@ def test_a_footprint_that_is_told_is_taken_on_any_grid(factor):
     np.testing.assert_array_equal(named.rows.weight, attribute.rows.weight)
 
 
-def _turn(ds: xr.Dataset, how: str) -> xr.Dataset:
-    if how == "descending latitude":
-        return ds.isel(latitude=slice(None, None, -1))
-    if how == "descending longitude":
-        return ds.isel(longitude=slice(None, None, -1))
-    if how == "0 to 360":
-        return ds.assign_coords(longitude=(ds.longitude % 360).assign_attrs(ds.longitude.attrs))
-    return ds.transpose("longitude", "latitude", "time")
-
-
-TURNS = ("descending latitude", "descending longitude", "0 to 360", "transposed")
-
-
 @pytest.mark.parametrize("how", TURNS)
 @pytest.mark.parametrize(
     ("factor", "width"), [(1, None), (0.5, None), (1.3, None), (3, None), (3, 30.0)]
@@ -401,7 +458,7 @@ def test_a_value_is_seen_where_it_lies_however_it_is_stored(factor, width, how):
     told = {} if width is None else {SST: width}
     random = np.random.default_rng(0).standard_normal(domain().state.size)
     seen = []
-    for each in (ds, _turn(ds, how)):
+    for each in (ds, turned(ds, how)):
         (one,) = found(each, footprint=told)
         stored = one.seen.array.isel(time=0).values.reshape(1, -1)
         values = one.seen.gridded.observed(stored)[0]

@@ -11,7 +11,7 @@ from climates import axes, months
 
 from xocean_ml import metrics
 from xocean_ml.errors import FieldNotFound, GridError
-from xocean_ml.metrics import _proper
+from xocean_ml.metrics import proper
 
 POINTWISE = ["crps", "rmse", "rmse_corrected", "spread_over_error", "within_90"]
 SCALARS = [*POINTWISE, "energy", "variogram"]
@@ -66,7 +66,7 @@ def test_crps_is_that_of_the_scores_library(count):
     each = crps_for_ensemble(
         members.sst, truth.sst, "realization", method="fair", preserve_dims="all"
     )
-    found = _proper.crps(members.sst.values, truth.sst.values)
+    found = proper.crps(members.sst.values, truth.sst.values)
     np.testing.assert_allclose(found, each.transpose(*truth.sst.dims), atol=1e-13)
     total = metrics.ensemble(members, truth, bootstrap=0).crps.sel(variable="sst")
     assert float(total) == pytest.approx(area_mean(each))
@@ -97,7 +97,7 @@ def test_fair_crps_of_normal_members_is_the_closed_form(count):
     truth = random.normal(size=200_000)
     members = 0.3 + 0.7 * random.normal(size=(count, truth.size))
     expected = metrics.crps_normal(0.3, 0.7, truth).mean()
-    assert _proper.crps(members, truth).mean() == pytest.approx(expected, abs=0.004)
+    assert proper.crps(members, truth).mean() == pytest.approx(expected, abs=0.004)
 
 
 @pytest.mark.parametrize("draw", [normal, skewed, drizzle])

@@ -31,6 +31,7 @@ __all__ = [
     "digest",
     "encode",
     "load",
+    "loaded",
     "parcel",
     "register",
     "revive",
@@ -188,6 +189,13 @@ def load(source: str | os.PathLike[str]) -> Model:
     if not name.endswith(".safetensors"):
         return builtin(name)
     return decode(_read(name), name)
+
+
+def loaded(given: Any) -> tuple[Any, str | None]:
+    """What is given for a model, loaded if it is a name or a path, and then from where."""
+    if isinstance(given, (str, os.PathLike)):
+        return load(given), os.fspath(given)
+    return given, None
 
 
 def called(model: Model, origin: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from xocean_ml.assimilation.output import Place, place_of
 from xocean_ml.assimilation.prepare import chosen_model
 from xocean_ml.assimilation.reading import seasons, told_apart
 from xocean_ml.assimilation.tables import Moment
+from xocean_ml.calls import history
 from xocean_ml.chunked import Input, Output
 from xocean_ml.errors import FieldNotFound, GridError
 
@@ -81,9 +83,7 @@ def decode(ds: xr.Dataset, model: Any = None, *, anomalies: bool = False) -> xr.
     season = told_apart(seasons(ds[time]), chosen.config["season"])
     made = _decoded(latent.transpose(*lead, LATENT), chosen, origin, place, season, anomalies)
     source = ds.drop_vars([n for n, v in ds.data_vars.items() if LATENT in v.dims])
-    line = metadata.history_line(
-        "decode", model=persist.called(chosen, origin), sha256=persist.digest(chosen)[:16]
-    )
+    line = history("decode", chosen, origin)
     return metadata.finish(source, made, line=line, coordinates=place.coordinates)
 
 
@@ -95,12 +95,8 @@ def _decoded(
     season: np.ndarray,
     anomalies: bool,
 ) -> dict[str, xr.DataArray]:
-    import dask
-    import dask.array as da
-
     lazy = latent.chunks is not None
-    data = latent.data if lazy else da.from_array(latent.data, chunks=-1, name=False)
-    data = data.rechunk({data.ndim - 1: -1})
+    data = chunked.lazy(latent.data).rechunk({latent.ndim - 1: -1})
     grid = data.chunks[:-1]
     along = [chunked.own(axis, sizes) for axis, sizes in enumerate(grid)]
     shared = {
@@ -121,9 +117,9 @@ def _decoded(
         )
         for each in place.fields
     ]
-    arrays = chunked.arrays(work, outputs)
+    arrays: Sequence[Any] = chunked.arrays(work, outputs)
     if not lazy:
-        arrays = dask.compute(*arrays, scheduler="threads")
+        arrays = chunked.computed(arrays)
     dims = (*map(str, latent.dims[:-1]), *place.dims)
     coords = {str(n): c.variable for n, c in latent.coords.items() if LATENT not in c.dims}
     coords |= {str(n): c.variable for n, c in place.coordinates.coords.items()}

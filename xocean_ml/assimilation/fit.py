@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from xocean_ml.arguments import updates, whole
 from xocean_ml.assimilation.climate import SEASONS, anomalies, climate
 from xocean_ml.assimilation.eof import Eof
 from xocean_ml.assimilation.fit_eof import ENDS, learn
@@ -114,13 +114,13 @@ def fit(
         raise ValueError(
             f"climatology={climatology!r}: it is one of {', '.join(map(repr, SEASONS))}"
         )
-    if not isinstance(latent, Integral) or isinstance(latent, bool) or latent < 1:
-        raise ValueError(f"latent={latent!r}: a whole number of at least 1 is needed")
+    whole("latent", latent, least=1)
     if extend is not None:
         from xocean_ml.assimilation.extend import extend as joined
         from xocean_ml.assimilation.prepare import chosen_model
 
-        return joined(ds, chosen_model(extend)[0], fields, seed)
+        known: Any = chosen_model(extend)[0]
+        return joined(ds, known, fields, seed)
     data = read(ds, fields)
     many = int(data.times.max()) + 1
     most = many - max(1, int(ENDS * many)) - 1
@@ -151,8 +151,8 @@ def _eof(data: Read, config: dict[str, Any], rank: int) -> Eof:
     latent = min(config["latent"], len(found.patterns))
     if latent < config["latent"]:
         warn(f"the fields have {latent} patterns: the latent is as small")
-    whole = {**config, "latent": latent, "fields": data.told(known.power, found.lengths)}
-    return Eof(known.state, known.tables, found.patterns, found.rest, whole)
+    complete = {**config, "latent": latent, "fields": data.told(known.power, found.lengths)}
+    return Eof(known.state, known.tables, found.patterns, found.rest, complete)
 
 
 def _dcvae(
@@ -220,7 +220,5 @@ def _alike(given: xr.Dataset, data: Read) -> Read:
 def _schedule(steps: int | None, seed: int, checkpoint: Any, device: str | None) -> Any:
     from xocean_ml.assimilation.fit_dcvae import SCHEDULE
 
-    steps = SCHEDULE.steps if steps is None else steps
-    if not isinstance(steps, Integral) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"steps={steps!r}: a whole number of at least 1 is needed")
-    return replace(SCHEDULE, steps=int(steps), seed=seed, checkpoint=checkpoint, device=device)
+    steps = updates(steps, SCHEDULE.steps)
+    return replace(SCHEDULE, steps=steps, seed=seed, checkpoint=checkpoint, device=device)

@@ -138,7 +138,7 @@ def impact(ds: xr.Dataset, model: Any, latents: Any = None, **arguments: Any) ->
         The series under its own name, the mean of what may be, and ``<name>_quantile``
         (..., quantile): 0.05, 0.5 and 0.95. ``latent`` may have further dimensions (members).
     """
-    found = persist.load(model) if isinstance(model, (str, os.PathLike)) else model
+    found, _ = persist.loaded(model)
     if not isinstance(found, Impact):
         raise TypeError(f"model {found!r} is no impact model: ds.assimilate.fit_impact(series)")
     latent = latent_of(ds, latents, arguments)

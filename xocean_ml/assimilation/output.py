@@ -95,7 +95,7 @@ def _is_whole(model: Assimilator, each: OnGrid) -> bool:
 
 
 def _of_input(model: Assimilator, each: OnGrid) -> Any:
-    flips = tuple(slice(None, None, -1) if side.flipped else slice(None) for side in each.sides)
+    flips = tuple(side.order for side in each.sides)
     lon = each.sides[1].centres
     state = model.state
     step = float(np.median(np.diff(state.longitude)))

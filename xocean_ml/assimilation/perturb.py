@@ -111,9 +111,8 @@ def _changed(
         row = row_of(key).key
         if row not in roles:
             raise FieldNotFound(f"{key} is no field of the model; it has {', '.join(roles)}")
-        try:
-            found = cf.find(plain, row, role=roles[row], fields=mine)
-        except FieldNotFound:
+        found = cf.look_for(plain, row, role=roles[row], fields=mine)
+        if found is None:
             continue
         array = plain[found.variable]
         added = _plus(array.astype(np.float64), _in_units(value, found.units or "1"))

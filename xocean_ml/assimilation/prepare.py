@@ -12,14 +12,16 @@ import dask.array as da
 import numpy as np
 import xarray as xr
 
-from xocean_ml import chunked, grid, metadata, persist, units
+from xocean_ml import chunked, grid, persist, units
 from xocean_ml import fields as cf
+from xocean_ml.arguments import are_simulated, datasets_of, known_options, variable_there
 from xocean_ml.assimilation.assimilator import Assimilator
 from xocean_ml.assimilation.blocks import Job, Points, run
 from xocean_ml.assimilation.output import Place, place_of
 from xocean_ml.assimilation.reading import seasons, told_apart
 from xocean_ml.assimilation.sources import OnGrid, OnPoints, errors_by_key, found_in, named_in
 from xocean_ml.assimilation.when import check_step, dates, keys, of_keys
+from xocean_ml.calls import Call
 from xocean_ml.chunked import Input, Output
 from xocean_ml.device import choose
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, warn
@@ -40,7 +42,7 @@ MOST = 240
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class Ready(Call):
     """Everything decided: what `assimilate` runs and what `plan` prints.
 
     Parameters
@@ -65,6 +67,8 @@ class Ready:
         For the history.
     """
 
+    task = "assimilate"
+
     source: xr.Dataset
     quantities: dict[Any, Any]
     model: Assimilator
@@ -77,22 +81,10 @@ class Ready:
     job: Job
     settings: dict[str, Any]
 
-    @cached_property
-    def node(self) -> chunked.Tasks:
-        """The model as one node of the graph."""
-        return chunked.constant(persist.parcel(self.model, self.origin))
-
-    def history(self) -> str:
-        """One line that says how to do it again."""
-        sha = persist.digest(self.model)[:16]
-        name = persist.called(self.model, self.origin)
-        return metadata.history_line("assimilate", model=name, sha256=sha, **self.settings)
-
     @property
     def is_lazy(self) -> bool:
         """Whether anything that is read is a dask array."""
-        arrays = [each for g in self.gridded for each in (g.array, g.error) if each is not None]
-        return any(each.chunks is not None for each in arrays)
+        return any(each.is_lazy for each in self.gridded)
 
     @cached_property
     def grid(self) -> tuple[tuple[int, ...], ...]:
@@ -125,9 +117,7 @@ class Ready:
 
     def _input(self, array: xr.DataArray | None) -> Input:
         assert array is not None
-        data = array.data
-        if not isinstance(data, da.Array):
-            data = da.from_array(data, chunks=-1, name=False, asarray=False)
+        data = chunked.lazy(array.data)
         last = data.ndim - len(self.leading)
         along = [chunked.own(axis, sizes) for axis, sizes in enumerate(self.grid)]
         data = data.rechunk(dict(enumerate(self.grid)))
@@ -153,11 +143,9 @@ class Ready:
 
     def run(self) -> dict[str, xr.DataArray]:
         """The analysed variables and what is told beside them: lazy if anything read is."""
-        import dask
-
-        made = list(self.build())
+        made: list[Any] = list(self.build())
         if not self.is_lazy:
-            made = list(dask.compute(*made, scheduler="threads"))
+            made = chunked.computed(made)
         lead = tuple(self.leading)
         coords = self._coords()
         out: dict[str, xr.DataArray] = {}
@@ -229,22 +217,20 @@ def prepare(
     **options: Any,
 ) -> Ready:
     """Decide everything about a call."""
-    datasets = _datasets(ds, also)
+    datasets = datasets_of("assimilate", ds, also)
     if not isinstance(members, (int, np.integer)) or isinstance(members, bool) or members < 0:
         raise ValueError(f"members={members!r}: a whole number, 0 for none, is needed")
     chosen, origin = chosen_model(model)
-    if model is None and not any("xocean_ml.simulate" in _history(each) for each in datasets):
+    if model is None and not are_simulated(datasets):
         warn(
             "the packaged model knows a simulated planet: it is there to try things out. Fit one "
             'to fields of your own: fields.assimilate.fit("dcvae")'
         )
-    _check_options(chosen, options)
+    known_options(repr(chosen.spec.name), chosen.options, options)
     plain = [units.dequantify(each) for each in datasets]
-    given = [
-        found_in(each, chosen, fields, errors)
-        for each, errors in _with_errors(plain, chosen, fields, error)
-    ]
-    found = [each for some in given for each in some]
+    _check_names(fields, chosen, plain)
+    errors = _errors(error, chosen, plain, fields)
+    found = [each for ds, _ in plain for each in found_in(ds, chosen, fields, errors)]
     if not found:
         wanted = ", ".join(each["key"] for each in chosen.config["fields"])
         there = sorted({str(name) for each, _ in plain for name in each.data_vars})
@@ -303,48 +289,19 @@ def prepare(
     )
 
 
-def _datasets(ds: Any, also: Any) -> list[xr.Dataset]:
-    several = [also] if isinstance(also, xr.Dataset) else list(also)
-    for each in (ds, *several):
-        if not isinstance(each, xr.Dataset):
-            hint = "; use .to_dataset()" if isinstance(each, xr.DataArray) else ""
-            raise TypeError(f"assimilate takes Datasets, not {type(each).__name__}{hint}")
-    return [ds, *several]
-
-
 def chosen_model(model: Any) -> tuple[Assimilator, str | None]:
     """The model of a call, and where it was loaded from."""
-    origin = None
-    if model is None:
-        model = "dcvae"
-    if isinstance(model, (str, os.PathLike)):
-        origin = os.fspath(model)
-        model = persist.load(model)
+    model, origin = persist.loaded("dcvae" if model is None else model)
     if not isinstance(model, Assimilator):
         raise TypeError(f"model {model!r} cannot assimilate")
     return model, origin
 
 
-def _history(ds: xr.Dataset) -> str:
-    return str(ds.attrs.get("history", ""))
+Plain = Sequence[tuple[xr.Dataset, Any]]
 
 
-def _check_options(model: Assimilator, options: Mapping[str, Any]) -> None:
-    unknown = sorted(set(options) - set(model.options))
-    if unknown:
-        raise TypeError(
-            f"model {model.spec.name!r} does not take {', '.join(unknown)}; of its own it takes "
-            f"{', '.join(model.options) or 'nothing'}"
-        )
-
-
-def _with_errors(
-    plain: Sequence[tuple[xr.Dataset, Any]],
-    model: Assimilator,
-    fields: Mapping[str, str] | None,
-    error: Any,
-) -> list[tuple[xr.Dataset, dict[str, Any]]]:
-    """Each Dataset with the errors by key."""
+def _check_names(fields: Mapping[str, str] | None, model: Assimilator, plain: Plain) -> None:
+    """Refuse names of other fields than the model's, and of variables that are not there."""
     every = [each["key"] for each in model.config["fields"]]
     there = {str(name) for ds, _ in plain for name in ds.variables}
     for key, name in (fields or {}).items():
@@ -352,28 +309,21 @@ def _with_errors(
             raise FieldNotFound(
                 f"fields=: {key} is no field of the model; it has {', '.join(every)}"
             )
-        if name not in there:
-            raise FieldNotFound(
-                f"{key}: fields= names the variable {name!r}, which no Dataset has; there are "
-                f"{sorted(there)}"
-            )
-    if error is None or isinstance(error, Mapping):
-        by_key = errors_by_key(error, every, ())
-    else:
-        observed = [
-            key for key in every if any(_is_there(ds, key, model, fields) for ds, _ in plain)
-        ]
-        by_key = errors_by_key(error, every, observed)
-    return [(ds, by_key) for ds, _ in plain]
+        variable_there(key, name, there)
 
 
-def _is_there(ds: xr.Dataset, key: str, model: Assimilator, fields: Any) -> bool:
-    role = next(each["role"] for each in model.config["fields"] if each["key"] == key)
-    try:
-        cf.find(ds, key, role=role, fields=named_in(ds, fields))
-    except FieldNotFound:
-        return False
-    return True
+def _errors(
+    error: Any, model: Assimilator, plain: Plain, fields: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Standard errors by key."""
+    roles = {each["key"]: each["role"] for each in model.config["fields"]}
+
+    def is_there(key: str) -> bool:
+        return any(
+            cf.look_for(ds, key, role=roles[key], fields=named_in(ds, fields)) for ds, _ in plain
+        )
+
+    return errors_by_key(error, list(roles), is_there)
 
 
 # ---- times -----------------------------------------------------------------------------------

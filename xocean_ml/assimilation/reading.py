@@ -17,7 +17,7 @@ from xocean_ml.errors import FieldNotFound, GridError
 from xocean_ml.fields.search import row_of
 from xocean_ml.grid import sides_of
 
-__all__ = ["KNOWN", "Read", "month_of", "read", "same_grid", "seasons", "told_apart"]
+__all__ = ["KNOWN", "Read", "fields_of", "month_of", "read", "same_grid", "seasons", "told_apart"]
 
 KNOWN = (
     "sea_surface_temperature",
@@ -113,7 +113,7 @@ def read(ds: xr.Dataset, fields: Any, besides: Sequence[str] = ()) -> Read:
     FieldNotFound, AmbiguousField, UnitsError, GridError, ValuesError
     """
     plain, _ = units.dequantify(ds)
-    found = _found(plain, fields, besides)
+    found = fields_of(plain, fields, [key for key in KNOWN if key not in besides])
     first = plain[found[0].variable]
     sides = sides_of(plain[[found[0].variable]])
     time = grid.axes(first).get("T")
@@ -166,7 +166,26 @@ def told_apart(season: np.ndarray, climatology: str | None) -> np.ndarray:
     return season if climatology == "day" else month_of(season).astype(float)
 
 
-def _found(ds: xr.Dataset, fields: Any, besides: Sequence[str]) -> list[cf.Found]:
+def fields_of(
+    ds: xr.Dataset, fields: Any, known: Sequence[str], either: Sequence[str] = ()
+) -> list[cf.Found]:
+    """Fields that are named, or all of those known that are there.
+
+    Parameters
+    ----------
+    ds : Dataset
+        Plain.
+    fields : mapping, iterable of str, or None
+        Which, by key or standard name; a mapping tells their variables too.
+    known : sequence of str
+        What is taken where none is named.
+    either : sequence of str
+        Of which only the first that is there is taken then.
+
+    Raises
+    ------
+    FieldNotFound, AmbiguousField, UnitsError
+    """
     named = {str(k): str(v) for k, v in fields.items()} if isinstance(fields, Mapping) else {}
     if fields is not None:
         if isinstance(fields, str) or not isinstance(fields, Iterable):
@@ -175,16 +194,15 @@ def _found(ds: xr.Dataset, fields: Any, besides: Sequence[str]) -> list[cf.Found
                 "mapping from them to variables"
             )
         return [cf.find(ds, row_of(str(key)).key, fields=named) for key in fields]
-    found = []
-    wanted = [key for key in KNOWN if key not in besides]
-    for key in wanted:
-        try:
-            found.append(cf.find(ds, key))
-        except FieldNotFound:
+    found: list[cf.Found] = []
+    for key in known:
+        if key in either and any(each.key in either for each in found):
             continue
+        if each := cf.look_for(ds, key):
+            found.append(each)
     if not found:
         raise FieldNotFound(
-            f"none of {', '.join(wanted)} is there; there are {sorted(map(str, ds.data_vars))}. "
+            f"none of {', '.join(known)} is there; there are {sorted(map(str, ds.data_vars))}. "
             "Say what they are: fields={'sea_surface_temperature': 'temp'}"
         )
     return found

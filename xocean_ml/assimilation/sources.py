@@ -64,6 +64,16 @@ class OnGrid:
     order: tuple[str, ...]
     bounds: xr.DataArray | None
 
+    @property
+    def arrays(self) -> list[xr.DataArray]:
+        """Values, and their standard errors if each has its own."""
+        return [self.array] if self.error is None else [self.array, self.error]
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether any of them is a dask array."""
+        return any(each.chunks is not None for each in self.arrays)
+
 
 @dataclass(frozen=True, eq=False)
 class OnPoints:
@@ -76,6 +86,8 @@ class OnPoints:
     values, error : array, (m,)
     time : DataArray, (m,)
         Dates.
+    nowhere : int
+        Values of no known time or place, which are left out.
     """
 
     found: cf.Found
@@ -83,6 +95,7 @@ class OnPoints:
     values: np.ndarray
     error: np.ndarray
     time: xr.DataArray
+    nowhere: int = 0
 
 
 def found_in(
@@ -109,9 +122,8 @@ def found_in(
     """
     made: list[OnGrid | OnPoints] = []
     for number, told in enumerate(model.config["fields"]):
-        try:
-            found = cf.find(ds, told["key"], role=told["role"], fields=named_in(ds, fields))
-        except FieldNotFound:
+        found = cf.look_for(ds, told["key"], role=told["role"], fields=named_in(ds, fields))
+        if found is None:
             continue
         array = ds[found.variable]
         change = found.conversion(told["units"])
@@ -286,6 +298,7 @@ def _on_points(
     source = ds if array is None else ds.assign({name: array})
     error: Any = name if array is not None else constant or None
     table = observations.from_grid(source, found.variable, error=error)
+    nowhere = int(table.attrs["dropped_without_position"])
     told = np.isfinite(table["error"].values)
     if told.any():
         # as on a grid: where there are errors, what has none is masked
@@ -312,7 +325,7 @@ def _on_points(
             "domain, or on its land, and are not used"
         )
     time = table["time"].isel(obs=np.flatnonzero(seen))
-    return OnPoints(found, rows, values[seen], errors[seen], time)
+    return OnPoints(found, rows, values[seen], errors[seen], time, nowhere)
 
 
 # ---- errors ----------------------------------------------------------------------------------
@@ -384,8 +397,10 @@ def _factor(told: str, found: cf.Found, what: Any) -> float:
         raise UnitsError(f"{what}: {error}") from None
 
 
-def errors_by_key(error: Any, keys: Sequence[str], observed: Sequence[str]) -> dict[str, Any]:
-    """Errors by the key of their field.
+def errors_by_key(
+    error: Any, keys: Sequence[str], is_there: Callable[[str], bool]
+) -> dict[str, Any]:
+    """Errors by the key of their field; one alone is that of the field that is there.
 
     Raises
     ------
@@ -402,6 +417,7 @@ def errors_by_key(error: Any, keys: Sequence[str], observed: Sequence[str]) -> d
                 f"error: {', '.join(wrong)} is no field of the model; it has {', '.join(keys)}"
             )
         return named
+    observed = [key for key in keys if is_there(key)]
     if len(observed) > 1:
         raise TypeError(
             f"error={error!r}: {len(observed)} fields are observed; say which it is of: "

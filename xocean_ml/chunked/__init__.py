@@ -5,6 +5,7 @@ One primitive: for each output block, an index window into each input, and one t
 
 `windows`   how the axes of an input follow the blocks of the output
 `tiling`    sizes of blocks: chunks joined, arrays in memory cut
+`memory`    arrays in memory taken in as one chunk, results computed
 `assembly`  what runs inside a task: windows put together, results cut to chunks
 `graphs`    tasks, one for each block of a grid, as a dask graph
 """
@@ -21,6 +22,7 @@ from xocean_ml.chunked.graphs import (
     reduced,
     tasks,
 )
+from xocean_ml.chunked.memory import computed, lazy
 from xocean_ml.chunked.tiling import groups, tiles
 from xocean_ml.chunked.windows import (
     Along,
@@ -48,10 +50,12 @@ __all__ = [
     "arrays",
     "clone",
     "compute",
+    "computed",
     "constant",
     "groups",
     "halo",
     "indices",
+    "lazy",
     "once",
     "own",
     "reduced",

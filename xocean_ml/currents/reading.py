@@ -9,7 +9,7 @@ import xarray as xr
 
 from xocean_ml.currents.cells import checked, placed
 from xocean_ml.errors import FieldNotFound, GridError, warn
-from xocean_ml.fields import Found, find, find_all
+from xocean_ml.fields import Found, find, find_all, look_for
 from xocean_ml.fields.cf_attrs import height_of, vertical_dims
 from xocean_ml.fields.search import row_of
 from xocean_ml.grid import axes
@@ -209,12 +209,8 @@ def _vector(ds: xr.Dataset, found: tuple[Found, Found], units: str) -> Vector:
 
 
 def _perhaps(ds: xr.Dataset, key: str, fields: Mapping[str, str]) -> Found | None:
-    try:
-        return find(ds, key, fields=fields)
-    except FieldNotFound:
-        if {key, *row_of(key).all_names} & set(fields):
-            raise
-        return None
+    told = {key, *row_of(key).all_names} & set(fields)
+    return find(ds, key, fields=fields) if told else look_for(ds, key, fields=fields)
 
 
 def _converted(ds: xr.Dataset, found: Found, units: str) -> xr.DataArray:

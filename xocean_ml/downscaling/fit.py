@@ -6,13 +6,14 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from xocean_ml import persist
+from xocean_ml.arguments import updates
 from xocean_ml.downscaling.downscaler import COARSE_CELL, FACTOR
 from xocean_ml.downscaling.learned import NETWORKS, Learned, network_of
 from xocean_ml.downscaling.pairs import Fine, Pairs
@@ -209,13 +210,11 @@ def _check_kind(kind: str, guide: Any) -> None:
 
 
 def _schedule(steps: int | None, seed: int, checkpoint: Any, device: str | None) -> Schedule:
-    steps = SCHEDULE.steps if steps is None else steps
-    if not isinstance(steps, Integral) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"steps={steps!r}: a whole number of at least 1 is needed")
+    steps = updates(steps, SCHEDULE.steps)
     return replace(
         SCHEDULE,
-        steps=int(steps),
-        check_every=max(100, int(steps) // 50),
+        steps=steps,
+        check_every=max(100, steps // 50),
         seed=seed,
         checkpoint=checkpoint,
         device=device,
@@ -225,7 +224,7 @@ def _schedule(steps: int | None, seed: int, checkpoint: Any, device: str | None)
 def _initial(init: Any, kind: str, sizes: Any) -> Learned | None:
     if init is None:
         return None
-    model = persist.load(init) if isinstance(init, (str, os.PathLike)) else init
+    model, _ = persist.loaded(init)
     if not isinstance(model, Learned) or model.kind != kind:
         raise TypeError(f"init={init!r} is no model of kind {kind!r} to begin with")
     if sizes is not None:

@@ -197,5 +197,4 @@ def guide_cuts(axis: Axis, blocks: Sequence[Cut]) -> tuple[Cut, ...]:
 def ordered(array: xr.DataArray, sides: tuple[Side, Side], leading: Sequence[Any]) -> xr.DataArray:
     """Latitude and longitude last and ascending; the other dimensions as given."""
     array = array.transpose(*leading, sides[0].dim, sides[1].dim)
-    flips = {side.dim: slice(None, None, -1) for side in sides if side.flipped}
-    return array.isel(flips) if flips else array
+    return array.isel({side.dim: side.order for side in sides})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import dask.array as da
@@ -14,6 +12,7 @@ import xarray as xr
 
 from xocean_ml import chunked, grid, metadata, persist, units
 from xocean_ml import fields as cf
+from xocean_ml.calls import Call
 from xocean_ml.device import choose
 from xocean_ml.downscaling import graph, guides
 from xocean_ml.downscaling.blocks import GuideJob, Job
@@ -94,11 +93,13 @@ class Group:
         """Fields and guides as dask arrays, in the order and chunks of the tasks."""
         leading = self.job.dims[:-2]
         ordered = [guides.ordered(each, self.target.sides, leading) for _, each in self.found]
-        made = [_lazy(each) for each in ordered]
+        made = [chunked.lazy(each.data) for each in ordered]
         chunks = made[0].chunks
         fields = [each.rechunk(chunks) for each in made]
         with_guides = [
-            _lazy(each).rechunk({axis: chunks[dim] for axis, dim in enumerate(guide.dims)})
+            chunked.lazy(each.data).rechunk(
+                {axis: chunks[dim] for axis, dim in enumerate(guide.dims)}
+            )
             for each, guide in zip(self.guides, self.job.guides, strict=True)
         ]
         return fields, with_guides
@@ -109,11 +110,9 @@ class Group:
 
     def run(self, ready: Ready) -> dict[str, xr.DataArray]:
         """The finer variables and their spreads: lazy if anything read is."""
-        import dask
-
-        made = self.build(ready)
+        made: Sequence[Any] = self.build(ready)
         if not self.is_lazy:
-            made = dask.compute(*made, scheduler="threads")
+            made = chunked.computed(made)
         roles = [role for role in ("state", *self.job.gives) for _ in self.found]
         every = zip(made, roles, [*self.found] * (1 + len(self.job.gives)), self.names, strict=True)
         return dict(self._labelled(*each) for each in every)
@@ -163,16 +162,11 @@ def _attrs(source: xr.DataArray, field: cf.Found | None, units: str) -> dict[str
     return {name: value for name, value in attrs.items() if value is not None}
 
 
-def _lazy(array: xr.DataArray) -> da.Array:
-    data = array.data
-    if isinstance(data, da.Array):
-        return data
-    return da.from_array(data, chunks=-1, name=False, asarray=False)
-
-
 @dataclass(frozen=True)
-class Ready:
+class Ready(Call):
     """Everything decided: what `downscale` runs and what `plan` prints."""
+
+    task = "downscale"
 
     source: xr.Dataset
     quantities: dict[Any, Any]
@@ -180,17 +174,6 @@ class Ready:
     origin: str | None
     groups: tuple[Group, ...]
     settings: dict[str, Any]
-
-    @cached_property
-    def node(self) -> chunked.Tasks:
-        """The model as one node of the graph."""
-        return chunked.constant(persist.parcel(self.model, self.origin))
-
-    def history(self) -> str:
-        """One line that says how to do it again."""
-        sha = persist.digest(self.model)[:16]
-        name = persist.called(self.model, self.origin)
-        return metadata.history_line("downscale", model=name, sha256=sha, **self.settings)
 
 
 def prepare(
@@ -251,12 +234,8 @@ def _one_target(factor: Any, like: Any) -> None:
 
 
 def _model(model: Any, guided: bool) -> tuple[Downscaler, str | None]:
-    origin = None
-    if model is None:
-        model = GUIDED if guided else UNGUIDED
-    if isinstance(model, (str, os.PathLike)):
-        origin = os.fspath(model)
-        model = persist.load(model)
+    usual = GUIDED if guided else UNGUIDED
+    model, origin = persist.loaded(usual if model is None else model)
     if not isinstance(model, Downscaler):
         raise TypeError(f"model {model!r} is no downscaler")
     return model, origin

@@ -13,7 +13,7 @@ from xocean_ml import fields as cf
 from xocean_ml import grid, units
 from xocean_ml.downscaling import guides as beside
 from xocean_ml.downscaling.target import spacing
-from xocean_ml.errors import FieldNotFound, GridError, ValuesError
+from xocean_ml.errors import GridError, ValuesError
 from xocean_ml.fields.search import row_of
 from xocean_ml.grid import Side, sides_of
 from xocean_ml.units import Conversion
@@ -192,12 +192,10 @@ def _agree(
 
 def _first_there(ds: xr.Dataset, known: Sequence[str], named: Mapping[str, str]) -> str:
     for key in known:
-        try:
-            return cf.find(ds, key, fields=named).key
-        except FieldNotFound:
-            continue
-    cf.find(ds, known[0], fields=named)  # says what was looked for, and what is there
-    raise AssertionError
+        if found := cf.look_for(ds, key, fields=named):
+            return found.key
+    # says what was looked for, and what is there
+    return cf.find(ds, known[0], fields=named).key
 
 
 def _spec(ds: xr.Dataset, key: str, named: Mapping[str, str]) -> Spec:

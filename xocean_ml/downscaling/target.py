@@ -21,7 +21,7 @@ from xocean_ml.errors import GridError
 from xocean_ml.grid import Side, sides_of
 from xocean_ml.kernels.lattice import positions, regular
 
-__all__ = ["Target", "of_factor", "of_like", "placed", "spacing"]
+__all__ = ["KM", "Target", "of_factor", "of_like", "placed", "spacing"]
 
 KINDS = {"Y": "latitude", "X": "longitude"}
 SLACK = 1e-3

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xocean_ml import fields as cf
 from xocean_ml import grid, units
-from xocean_ml.errors import FieldNotFound, warn
+from xocean_ml.errors import warn
 from xocean_ml.evaluate.points import Cells
 from xocean_ml.fields import Found
 from xocean_ml.generative.domain import Domain
@@ -34,13 +34,7 @@ def found_in(ds: xr.Dataset) -> dict[str, Found]:
     >>> [found.variable for found in found_in(tutorial.open_dataset("surface")).values()]
     ['ssh', 'sst', 'sss', 'u', 'v']
     """
-    found = {}
-    for key in KNOWN:
-        try:
-            found[key] = cf.find(ds, key)
-        except FieldNotFound:
-            continue
-    return found
+    return {key: found for key in KNOWN if (found := cf.look_for(ds, key)) is not None}
 
 
 def alike(

@@ -12,7 +12,7 @@ import xarray as xr
 from xocean_ml.assimilation.rows import Rows, bilinear
 from xocean_ml.assimilation.state import State
 from xocean_ml.grid import Side, sides_of
-from xocean_ml.kernels.counter import key_of, normal, philox
+from xocean_ml.kernels.counter import key_of, normal, philox, place_words
 
 __all__ = ["Cells", "Points"]
 
@@ -53,7 +53,7 @@ class Cells:
     @property
     def flips(self) -> tuple[slice, slice]:
         """From stored to ascending order, and back."""
-        rows, columns = (slice(None, None, -1 if side.flipped else 1) for side in self.sides)
+        rows, columns = (side.order for side in self.sides)
         return rows, columns
 
     def ascending(self, array: xr.DataArray) -> np.ndarray:
@@ -133,7 +133,6 @@ class Points:
 
     def _words(self) -> tuple[Any, ...]:
         """Place in millionths of a degree, and time in ms."""
-        north = np.rint((self.latitude + 90) * 1e6).astype(np.uint64)
-        east = np.rint(self.longitude * 1e6).astype(np.int64) % 360_000_000
         time = (self.time // 10**6).astype(np.int64).view(np.uint64)
-        return north, east.astype(np.uint64), time & WORD, time >> np.uint64(32)
+        north, east = place_words(self.latitude, self.longitude, 10**6)
+        return north, east, time & WORD, time >> np.uint64(32)

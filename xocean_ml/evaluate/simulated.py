@@ -222,15 +222,8 @@ class _World:
 
 def _observed(seen: Mapping[str, xr.Dataset], keys: Sequence[str]) -> bool:
     """Whether any Dataset has any of some fields, and any place where it is."""
-    found = [(ds, _find(ds, key)) for ds in seen.values() for key in keys]
-    return any(name is not None and ds[name].size > 0 for ds, name in found)
-
-
-def _find(ds: xr.Dataset, key: str) -> str | None:
-    try:
-        return cf.find(ds, key).variable
-    except FieldNotFound:
-        return None
+    found = [(ds, cf.look_for(ds, key)) for ds in seen.values() for key in keys]
+    return any(each is not None and ds[each.variable].size > 0 for ds, each in found)
 
 
 def _part(truth: xr.Dataset, like: xr.Dataset | xr.DataArray | None) -> xr.Dataset:

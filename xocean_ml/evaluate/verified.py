@@ -13,7 +13,7 @@ from xocean_ml.assimilation.rows import Rows
 from xocean_ml.errors import GridError
 from xocean_ml.evaluate.points import Cells, Points
 from xocean_ml.generative.when import nearby, ns_of, times_of
-from xocean_ml.metrics import _proper
+from xocean_ml.metrics import proper
 from xocean_ml.metrics.bootstrap import blocks, interval
 from xocean_ml.metrics.ensemble import Score
 
@@ -132,18 +132,18 @@ def _sums(members: np.ndarray, points: Points, seed: int) -> Sums:
     # Noise goes to members by their order, not their numbers: it is independent of both.
     ordered = np.sort(members, axis=0)
     noisy = ordered + points.error * noise
-    rank = _proper.ranks(noisy, points.values, uniform)
+    rank = proper.ranks(noisy, points.values, uniform)
     error = ordered.mean(axis=0) - points.values
     missing = np.full(error.shape, np.nan)
     variance = ordered.var(axis=0, ddof=1) if count > 1 else missing
     values = {
         "count": np.ones(error.shape),
-        "crps": _proper.crps(noisy if count > 1 else ordered, points.values),
+        "crps": proper.crps(noisy if count > 1 else ordered, points.values),
         "square": error**2,
         "square_corrected": error**2 - variance / count,
         "error": error,
         "spread": (1 + 1 / count) * variance + points.error**2,
-        "inside": _proper.inside(noisy, points.values, rank),
+        "inside": proper.inside(noisy, points.values, rank),
     }
     sums = {name: np.atleast_1d(each.sum()) for name, each in values.items()}
     return sums | {"ranks": np.bincount(rank, minlength=count + 1).astype(float)}

@@ -12,7 +12,7 @@ scalar height (or a sea mask) where a name alone does not decide; a product's ex
 `failures`      what a failed look-up says
 `search`        the steps in their order: `Found`, `ProfileWarning`
 `links`         what belongs to a field: `find_spread`, `find_error`, `find_counts`
-`lookup`        `find`, `find_all`, `table`
+`lookup`        `find`, `look_for`, `find_all`, `table`
 ==============  ===========================================================================
 
 Each knows only those above it.
@@ -21,7 +21,7 @@ Each knows only those above it.
 from __future__ import annotations
 
 from xocean_ml.fields.links import find_counts, find_error, find_spread
-from xocean_ml.fields.lookup import find, find_all, table
+from xocean_ml.fields.lookup import find, find_all, look_for, table
 from xocean_ml.fields.search import Found, ProfileWarning
 
 __all__ = [
@@ -32,5 +32,6 @@ __all__ = [
     "find_counts",
     "find_error",
     "find_spread",
+    "look_for",
     "table",
 ]

@@ -12,7 +12,7 @@ from xocean_ml.fields import cf_attrs
 from xocean_ml.fields.failures import ambiguous, found_lines
 from xocean_ml.fields.row import Row
 from xocean_ml.fields.rows import ERROR_VARIABLES, ROWS
-from xocean_ml.fields.search import Found, as_found, find_field, row_of, warn_profile
+from xocean_ml.fields.search import Found, as_found, look, row_of, warn_profile
 
 __all__ = ["find_counts", "find_error", "find_spread"]
 
@@ -205,10 +205,7 @@ def find_counts(ds: xr.Dataset, found: Found | None = None) -> Found | None:
                 raise ambiguous(ds, row, how, candidates)
             if candidates:
                 return as_found(ds, row, candidates[0], how, "count")
-    try:
-        return find_field(ds, row.key, None, None)
-    except FieldNotFound:
-        return None
+    return look(ds, row.key, None, None)
 
 
 def _numbers(ds: xr.Dataset) -> Iterable[tuple[str, xr.Variable]]:

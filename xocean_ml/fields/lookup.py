@@ -10,13 +10,13 @@ import xarray as xr
 from xocean_ml.errors import FieldNotFound, XOceanError, raise_all
 from xocean_ml.fields.links import find_spread
 from xocean_ml.fields.rows import ROWS
-from xocean_ml.fields.search import Found, find_field, row_of
+from xocean_ml.fields.search import Found, find_field, look, row_of
 from xocean_ml.spec import FieldSpec, Role
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["find", "find_all", "table"]
+__all__ = ["find", "find_all", "look_for", "table"]
 
 
 def table() -> pd.DataFrame:
@@ -89,7 +89,7 @@ def find(
     >>> found.variable, found.how, found.role
     ('t', 'standard_name', 'state')
     """
-    if role in ("spread", "variance") and ROWS.get(key, row_of(key)).role != "spread":
+    if _of_spread(key, role):
         field = find_field(ds, key, None, fields)
         spread = find_spread(ds, field)
         if spread is None:
@@ -100,6 +100,54 @@ def find(
             )
         return spread
     return find_field(ds, key, role, fields)
+
+
+def _of_spread(key: str, role: Role | None) -> bool:
+    """Whether the ensemble spread of a field is meant."""
+    return role in ("spread", "variance") and row_of(key).role != "spread"
+
+
+def look_for(
+    ds: xr.Dataset,
+    key: str,
+    *,
+    role: Role | None = None,
+    fields: Mapping[str, str] | None = None,
+) -> Found | None:
+    """Find the variable that is a field, if there is one.
+
+    Parameters
+    ----------
+    ds, key, role, fields
+        As for `find`.
+
+    Returns
+    -------
+    Found or None
+        None where `find` raises `FieldNotFound`, whose message takes longer than the search.
+
+    Raises
+    ------
+    AmbiguousField, UnitsError
+        As `find` raises them.
+
+    Warns
+    -----
+    ProfileWarning
+        As `find` does.
+
+    Examples
+    --------
+    >>> look_for(xr.Dataset(), "sea_surface_temperature") is None
+    True
+    """
+    try:
+        if _of_spread(key, role):
+            field = look(ds, key, None, fields)
+            return None if field is None else find_spread(ds, field)
+        return look(ds, key, role, fields)
+    except FieldNotFound:  # what the user names is not there
+        return None
 
 
 def find_all(
@@ -140,7 +188,7 @@ def find_all(
         try:
             found = find(ds, spec.key, role=spec.role, fields=fields)
             found.conversion(f"({spec.units}) s-1" if found.rate else spec.units)
-            of_spread = spec.role in ("spread", "variance") and ROWS[found.key].role != "spread"
+            of_spread = _of_spread(found.key, spec.role)
             all_found[f"{spec.key} spread" if of_spread else spec.key] = found
         except FieldNotFound as error:
             named = {spec.key, *row_of(spec.key).all_names} & set(fields or {})

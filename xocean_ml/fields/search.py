@@ -25,7 +25,7 @@ from xocean_ml.fields.rows import ROWS
 from xocean_ml.spec import Role
 from xocean_ml.units import Conversion, conversion, normalise, units_of
 
-__all__ = ["Found", "ProfileWarning", "as_found", "find_field", "row_of", "warn_profile"]
+__all__ = ["Found", "ProfileWarning", "as_found", "find_field", "look", "row_of", "warn_profile"]
 
 
 class ProfileWarning(UserWarning):
@@ -104,7 +104,17 @@ def _all_names() -> set[str]:
 def find_field(
     ds: xr.Dataset, key: str, role: Role | None, fields: Mapping[str, str] | None
 ) -> Found:
-    """The variable that is a field; the steps in the order of the table's page."""
+    """The variable that is a field."""
+    found = look(ds, key, role, fields)
+    if found is None:
+        raise not_found(ds, row_of(key), role)
+    return found
+
+
+def look(
+    ds: xr.Dataset, key: str, role: Role | None, fields: Mapping[str, str] | None
+) -> Found | None:
+    """The same, or None; the steps in the order of the table's page."""
     row = row_of(key)
     chosen = _chosen(ds, row, key, fields or {})
     if chosen is not None:
@@ -127,7 +137,7 @@ def find_field(
                 warn_profile(row.key, names[0])
             told = cf_attrs.role_told(candidates[names[0]], row) if row.role == "state" else None
             return as_found(ds, row, names[0], how, told or role or row.role)
-    raise not_found(ds, row, role)
+    return None
 
 
 def _chosen(ds: xr.Dataset, row: Row, key: str, fields: Mapping[str, str]) -> str | None:

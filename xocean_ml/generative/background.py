@@ -40,16 +40,13 @@ def background_of(model: Generator, domain: Domain) -> np.ndarray:
         mean = norms(model.config, "mean")[:, None, None]
         return np.broadcast_to(mean, state.known.shape).astype(np.float64)
     values, lat, lon = (model.tensors()[name] for name in NAMES)
-    turned = state.longitude + 360 * np.round((lon.mean() - state.longitude.mean()) / 360)
     known = xr.DataArray(values, {"lat": lat, "lon": lon}, ("field", "lat", "lon"))
-    made = known.interp(lat=state.latitude, lon=turned)
-    # beside coasts, which lie a little elsewhere on another grid, the nearest
-    nearest = known.sel(lat=state.latitude, lon=turned, method="nearest")
-    values = made.fillna(nearest.assign_coords(made.coords)).values
+    made = domain.placed(known, "lat", "lon")
+    values = made.values
     missing = np.isnan(values) & state.known
     over = any(
         here.min() < there.min() - step or here.max() > there.max() + step
-        for here, there in ((state.latitude, lat), (turned, lon))
+        for here, there in ((made["lat"].values, lat), (made["lon"].values, lon))
         for step in (float(np.median(np.diff(there))),)
     )
     if over or missing.mean() > OUTSIDE:

@@ -18,6 +18,7 @@ from xocean_ml.device import to_like, to_numpy
 from xocean_ml.errors import ValuesError
 from xocean_ml.generative.checks import in_range
 from xocean_ml.generative.generator import Generator, Noise, Seen, norms
+from xocean_ml.kernels.counter import place_words
 
 __all__ = ["Job", "Source", "run", "seen_at"]
 
@@ -311,9 +312,8 @@ def _told_apart(places: Sequence[np.ndarray]) -> np.ndarray:
 def _place(part: _Part) -> np.ndarray:
     """Where and when observations were made, as words of 32 bits, (4, m)."""
     x, y, z = part.rows.point.T
-    degree = [np.rad2deg(np.arcsin(np.clip(z, -1, 1))) + 90, np.rad2deg(np.arctan2(y, x)) % 360]
-    words = [np.rint(each * DIGITS).astype(np.uint64) for each in degree]
-    words[1] %= np.uint64(360 * DIGITS)
+    lat, lon = np.rad2deg(np.arcsin(np.clip(z, -1, 1))), np.rad2deg(np.arctan2(y, x)) % 360
+    words = place_words(lat, lon, DIGITS)
     second = (part.time // 10**9 % 2**32).astype(np.uint64)
     return np.stack([*words, np.full(len(second), part.source.number, np.uint64), second])
 

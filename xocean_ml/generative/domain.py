@@ -15,7 +15,6 @@ from xocean_ml.assimilation.state import State
 from xocean_ml.downscaling.target import spacing
 from xocean_ml.errors import (
     AmbiguousField,
-    FieldNotFound,
     GridError,
     UnitsError,
     ValuesError,
@@ -75,6 +74,24 @@ class Domain:
     def cell(self) -> tuple[float, float]:
         """Height and width of a usual cell, km."""
         return spacing(self.sides)
+
+    def placed(self, array: xr.DataArray, lat: str, lon: str) -> xr.DataArray:
+        """A map on these cells: linearly between its own, and the nearest where one is missing.
+
+        Parameters
+        ----------
+        array : DataArray
+            In any range of longitudes.
+        lat, lon : str
+            Its coordinates, which are dimensions.
+        """
+        middle = self.state.longitude.mean()
+        turn = 360 * np.round((array[lon].values.mean() - middle) / 360)
+        places = {lat: self.state.latitude, lon: self.state.longitude + turn}
+        between = array.interp(places)
+        # beside land, of which linear weights of zero still make nothing
+        nearest = array.sel(places, method="nearest")
+        return between.fillna(nearest.assign_coords(between.coords)).transpose(..., lat, lon)
 
 
 def _step(centres: np.ndarray) -> float:
@@ -166,8 +183,7 @@ def _sea(
         mask = masks.land(fields[0], _others(fields[0], dims))
         for each in fields[1:]:
             mask = mask & masks.land(each, _others(each, dims))
-    flips = {side.dim: slice(None, None, -1) for side in sides if side.flipped}
-    plain = mask.transpose(*dims).isel(flips)
+    plain = mask.transpose(*dims).isel({side.dim: side.order for side in sides})
     return ~np.asarray(plain.values)
 
 
@@ -190,9 +206,11 @@ def _of_sea(
     for each in config["fields"]:
         own = {k: v for k, v in named.items() if v in ds.variables and k == each["key"]}
         try:
-            found.append(ds[cf.find(ds, each["key"], fields=own).variable])
-        except (FieldNotFound, AmbiguousField, UnitsError):
+            field = cf.look_for(ds, each["key"], fields=own)
+        except (AmbiguousField, UnitsError):
             continue
+        if field is not None:
+            found.append(ds[field.variable])
     return found or list(ds.data_vars.values())
 
 

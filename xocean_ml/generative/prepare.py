@@ -5,29 +5,29 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import xarray as xr
 
-from xocean_ml import chunked, metadata, persist, units
+from xocean_ml import chunked, units
+from xocean_ml.arguments import whole
 from xocean_ml.assimilation.sources import OnGrid, OnPoints
 from xocean_ml.assimilation.when import decoded
+from xocean_ml.calls import Call
 from xocean_ml.chunked import Along, Input, Output
 from xocean_ml.device import choose
 from xocean_ml.errors import FieldNotFound, GridError, ValuesError, warn
 from xocean_ml.generative.arguments import (
     check_options,
     chosen_model,
-    datasets_of,
     errors_of,
     footprints_of,
     is_there,
     named_by,
+    observations_of,
     tell_packaged,
-    whole,
 )
 from xocean_ml.generative.background import background_of
 from xocean_ml.generative.blocks import Job, Source, Uses, run, seen_at
@@ -47,7 +47,7 @@ UNKNOWN_GROWTH = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class Ready(Call):
     """Everything decided: what `genda` runs and what `plan` prints.
 
     Parameters
@@ -74,6 +74,8 @@ class Ready:
         Mean dynamic topography, m, on the domain.
     """
 
+    task = "genda"
+
     attrs: dict[Any, Any]
     model: Generator
     origin: str | None
@@ -88,17 +90,6 @@ class Ready:
     quantities: dict[Any, Any]
     mdt: xr.DataArray | None
 
-    @cached_property
-    def node(self) -> chunked.Tasks:
-        """The model as one node of the graph."""
-        return chunked.constant(persist.parcel(self.model, self.origin))
-
-    def history(self) -> str:
-        """One line that says how to do it again."""
-        sha = persist.digest(self.model)[:16]
-        name = persist.called(self.model, self.origin)
-        return metadata.history_line("genda", model=name, sha256=sha, **self.settings)
-
     @property
     def on_grid(self) -> list[OnGrid]:
         """Gridded observations."""
@@ -107,17 +98,14 @@ class Ready:
     @property
     def is_lazy(self) -> bool:
         """Whether anything that is read is a dask array."""
-        arrays = [each for g in self.on_grid for each in (g.array, g.error) if each is not None]
-        return any(each.chunks is not None for each in arrays)
+        return any(each.is_lazy for each in self.on_grid)
 
     def build(self) -> tuple[da.Array, ...]:
         """The results, lazily: fields (times, members, rows, columns), then counts (times,)."""
         inputs: list[Input] = []
         for source, each in zip(self.job.sources, self.observed, strict=True):
             if isinstance(each.seen, OnGrid):
-                inputs.append(self._input(each.seen.array, source))
-                if each.seen.error is not None:
-                    inputs.append(self._input(each.seen.error, source))
+                inputs += [self._input(array, source) for array in each.seen.arrays]
         shared = {"model": self.node, "job": chunked.constant(self.job)}
         work = chunked.tasks(run, self.grid, inputs, shared=shared)
         rows, columns = self.domain.state.shape
@@ -129,9 +117,7 @@ class Ready:
         return chunked.arrays(work, outputs)
 
     def _input(self, array: xr.DataArray, source: Source) -> Input:
-        data = array.data
-        if not isinstance(data, da.Array):
-            data = da.from_array(data, chunks=-1, name=False, asarray=False)
+        data = chunked.lazy(array.data)
         bounds = tuple(_bounds(source.uses, part) for part in _parts(self.grid[0]))
         along = (Along(0, bounds), *(chunked.whole(n) for n in data.shape[1:]))
         return Input(data, along)
@@ -140,17 +126,14 @@ class Ready:
         """What is seen at one time, of normalised fields; everything is read whole."""
         windows: list[np.ndarray] = []
         for each in self.on_grid:
-            pair = [each.array] + ([] if each.error is None else [each.error])
-            windows += [np.asarray(array.values, np.float64) for array in pair]
+            windows += [np.asarray(array.values, np.float64) for array in each.arrays]
         return seen_at(number, windows, self.job, self.model)
 
     def run(self) -> dict[str, xr.DataArray]:
         """The variables of the output: lazy if anything read is."""
-        import dask
-
-        made = list(self.build())
+        made: list[Any] = list(self.build())
         if not self.is_lazy:
-            made = list(dask.compute(*made, scheduler="threads"))
+            made = chunked.computed(made)
         time = str(self.time.dims[0])
         told = {"standard_name": "realization", "units": "1"}
         coords: dict[str, Any] = {
@@ -194,7 +177,7 @@ def prepare(
     **options: Any,
 ) -> Ready:
     """Decide everything about a call."""
-    datasets = datasets_of(ds, also)
+    datasets = observations_of(ds, also)
     whole("members", members, least=1)
     whole("seed", seed)
     chosen, origin = chosen_model(model)
@@ -227,7 +210,6 @@ def prepare(
     sources, grid = _sources(found, time, int(members), duration(window, "window"))
     growth = _growth(chosen.config, window)
     output = variables(chosen.config, found)
-    flips = tuple(slice(None, None, -1) if side.flipped else slice(None) for side in domain.sides)
     arrays = [each.seen.array.data for each in found if isinstance(each.seen, OnGrid)]
     job = Job(
         sources=sources,
@@ -242,7 +224,7 @@ def prepare(
         factors=tuple(each.factor for each in output),
         offsets=tuple(each.offset for each in output),
         dtypes=tuple(each.dtype for each in output),
-        flips=(flips[0], flips[1]),
+        flips=(domain.sides[0].order, domain.sides[1].order),
         options=options,
         device=choose(device, arrays[0] if arrays else np.empty(0)),
     )
@@ -273,9 +255,7 @@ def prepare(
 
 def _labelled(mdt: np.ndarray, domain: Domain) -> xr.DataArray:
     """The mean topography as it lies in the output."""
-    rows, columns = (
-        slice(None, None, -1) if side.flipped else slice(None) for side in domain.sides
-    )
+    rows, columns = (side.order for side in domain.sides)
     coords = {str(side.coordinate.name): side.coordinate.variable for side in domain.sides}
     attrs = {"long_name": "mean dynamic topography", "units": "m"}
     dims = [side.dim for side in domain.sides]
@@ -298,7 +278,7 @@ def _sources(
 ) -> tuple[tuple[Source, ...], tuple[tuple[int, ...], tuple[int, ...]]]:
     """Observations with the times that use each, and blocks of times and members."""
     wanted = ns_of(time)
-    grid = _blocks(found, len(wanted), members)
+    grid = _blocks(len(wanted), members)
     made = []
     number = 0
     for each in found:
@@ -382,9 +362,7 @@ def _tell_unused(seen: OnPoints, uses: Uses) -> None:
         )
 
 
-def _blocks(
-    found: Sequence[Observed], times: int, members: int
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _blocks(times: int, members: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """One time and a group of members each: what comes in larger chunks is read from them."""
     groups = tuple(min(GROUP, members - start) for start in range(0, members, GROUP))
     return (1,) * times, groups

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,7 @@ from xocean_ml import currents, units
 from xocean_ml import fields as cf
 from xocean_ml.assimilation import reading
 from xocean_ml.downscaling.target import spacing
-from xocean_ml.errors import FieldNotFound, UnitsError
-from xocean_ml.fields.search import row_of
+from xocean_ml.errors import UnitsError
 from xocean_ml.grid import sides_of
 
 __all__ = ["CURRENTS", "HEIGHTS", "KNOWN", "Read", "found_keys", "read", "remainder"]
@@ -63,29 +62,7 @@ def found_keys(ds: xr.Dataset, fields: Any) -> dict[str, str]:
     ------
     FieldNotFound, AmbiguousField, UnitsError
     """
-    named = {str(k): str(v) for k, v in fields.items()} if isinstance(fields, Mapping) else {}
-    if fields is not None:
-        if isinstance(fields, str) or not isinstance(fields, Iterable):
-            raise TypeError(
-                f"fields={fields!r}: names of fields are needed, ['sea_surface_temperature'], or "
-                "a mapping from them to variables"
-            )
-        keys = [row_of(str(key)).key for key in fields]
-        return {key: cf.find(ds, key, fields=named).variable for key in keys}
-    found: dict[str, str] = {}
-    for key in KNOWN:
-        if key in HEIGHTS and any(each in found for each in HEIGHTS):
-            continue
-        try:
-            found[key] = cf.find(ds, key).variable
-        except FieldNotFound:
-            continue
-    if not found:
-        raise FieldNotFound(
-            f"none of {', '.join(KNOWN)} is there; there are {sorted(map(str, ds.data_vars))}. "
-            "Say what they are: fields={'sea_surface_temperature': 'temp'}"
-        )
-    return found
+    return {each.key: each.variable for each in reading.fields_of(ds, fields, KNOWN, HEIGHTS)}
 
 
 def remainder(ds: xr.Dataset, named: Mapping[str, str], smooth: float) -> xr.Dataset:

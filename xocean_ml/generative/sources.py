@@ -22,7 +22,7 @@ from xocean_ml.generative.arguments import width_of
 from xocean_ml.generative.domain import Domain
 from xocean_ml.generative.footprints import area_means, correlated, footprints
 from xocean_ml.generative.reading import CURRENTS, HEIGHTS
-from xocean_ml.grid import Side
+from xocean_ml.grid import Side, sides_of
 
 __all__ = ["Observed", "mean_topography", "observed"]
 
@@ -105,12 +105,14 @@ def observed(
             "mean dynamic topography between them is missing. Give it, as a variable 'mdt' in m, "
             "in one of the Datasets or in like="
         )
-    match = partial(_match, footprint=footprint, keys=keys)
+    match = partial(_match, footprint=footprint, keys=keys, own=domain.cell)
     made = []
     for each in sources.found_in(ds, domain, named, error, match):
         number = keys.index(each.found.key)
-        if isinstance(each, OnPoints) and not len(each.values):
-            continue  # no satellite came by
+        if isinstance(each, OnPoints):
+            _tell_nowhere(each)
+            if not len(each.values):
+                continue  # no satellite came by
         if isinstance(each, OnGrid) and not len(each.gridded.rows):
             warn(
                 f"{each.array.name}: its cells are means over more than the domain, of whose sea "
@@ -159,22 +161,10 @@ def mean_topography(
         found = topography(ds, named)
         if found is None:
             continue
-        lat, lon = (side.coordinate.name for side in _sides(found, domain))
-        wanted = {lat: domain.state.latitude, lon: domain.state.longitude}
-        own = found[lon].values
-        turned = wanted[lon] + 360 * np.round((np.mean(own) - np.mean(wanted[lon])) / 360)
-        placed = found.interp({lat: wanted[lat], lon: turned})
-        # beside land, of which linear weights of zero still make nothing
-        nearest = found.sel({lat: wanted[lat], lon: turned}, method="nearest")
-        placed = placed.fillna(nearest.assign_coords(placed.coords)).transpose(lat, lon)
-        return np.asarray(placed.values, np.float64)
+        sides = sides_of(found.to_dataset(name=str(found.name)), str(found.name))
+        lat, lon = (str(side.coordinate.name) for side in sides)
+        return np.asarray(domain.placed(found, lat, lon).values, np.float64)
     return None
-
-
-def _sides(array: xr.DataArray, domain: Domain) -> tuple[Side, Side]:
-    from xocean_ml.grid import sides_of
-
-    return sides_of(array.to_dataset(name=str(array.name)), str(array.name))
 
 
 def _in_datum(
@@ -187,11 +177,8 @@ def _in_datum(
         return named, 0
     other = HEIGHTS[1 - HEIGHTS.index(own)]
     for key, sign in ((own, 0), (other, 1 if own == HEIGHTS[1] else -1)):
-        try:
-            found = cf.find(ds, key, fields=named)
-        except FieldNotFound:
-            continue
-        return ({**named, own: found.variable} if sign else named), sign
+        if found := cf.look_for(ds, key, fields=named):
+            return ({**named, own: found.variable} if sign else named), sign
     return named, 0
 
 
@@ -220,22 +207,16 @@ def _match(
     *,
     footprint: Mapping[str, float],
     keys: Sequence[str],
+    own: tuple[float, float],
 ) -> tuple[Rows, np.ndarray, str]:
     """How the cells of a gridded field see the domain."""
     width = _width(array, keys[field], footprint)
     if width is not None:
         return (*footprints(state, field, sides, width), "footprint")
-    own = _cell(state)
     cell = spacing(sides)
     if np.sqrt(cell[0] * cell[1] / (own[0] * own[1])) >= COARSER:
         return (*area_means(state, field, sides), "area")
     return sources.grid_match(state, field, sides)
-
-
-def _cell(state: State) -> tuple[float, float]:
-    along = float(np.median(np.cos(np.deg2rad(state.latitude))))
-    lat, lon = (float(np.median(np.diff(each))) for each in (state.latitude, state.longitude))
-    return 111.2 * lat, 111.2 * along * lon
 
 
 def _with_error(
@@ -253,6 +234,14 @@ def _with_error(
         return each
     _tell(name, told, least)
     return replace(each, gridded=replace(each.gridded, error=least))
+
+
+def _tell_nowhere(each: OnPoints) -> None:
+    if each.nowhere:
+        warn(
+            f"{each.found.variable}: {each.nowhere} observations have no time or no place, and are "
+            "not used"
+        )
 
 
 def _tell(name: str, told: Mapping[str, Any], least: float) -> None:

@@ -48,6 +48,11 @@ class Side:
         """Its dimension."""
         return str(self.coordinate.dims[0])
 
+    @property
+    def order(self) -> slice:
+        """Brings stored values to ascending order, and back."""
+        return slice(None, None, -1) if self.flipped else slice(None)
+
     def __len__(self) -> int:
         return len(self.centres)
 

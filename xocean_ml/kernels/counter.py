@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["key_of", "normal", "philox", "scattered"]
+__all__ = ["key_of", "normal", "philox", "place_words", "scattered"]
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -72,6 +72,28 @@ def key_of(*parts: int | str) -> tuple[int, int]:
     text = "\0".join(f"{type(each).__name__}:{each}" for each in parts).encode()
     words = np.frombuffer(hashlib.sha256(text).digest()[:8], "<u4")
     return int(words[0]), int(words[1])
+
+
+def place_words(
+    latitude: np.ndarray, longitude: np.ndarray, digits: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Words of places: parts of a degree from the south pole, and eastward from Greenwich.
+
+    Parameters
+    ----------
+    latitude, longitude : array, (m,)
+        Degrees; longitudes in any range.
+    digits : int
+        Parts of a degree: places in the same part are the same. At most 10**7.
+
+    Examples
+    --------
+    >>> [each.tolist() for each in place_words(np.array([-90.0, 0]), np.array([-0.5, 360]), 100)]
+    [[0, 9000], [35950, 0]]
+    """
+    north = np.rint((latitude + 90) * digits).astype(np.uint64)
+    east = np.rint(longitude * digits).astype(np.int64) % (360 * digits)
+    return north, east.astype(np.uint64)
 
 
 def normal(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from xocean_ml.metrics._proper import crps_normal
 from xocean_ml.metrics.assimilation import assimilation
 from xocean_ml.metrics.downscaling import downscaling
 from xocean_ml.metrics.ensemble import ensemble
+from xocean_ml.metrics.proper import crps_normal
 from xocean_ml.metrics.rivals import running_mean, whittaker
 from xocean_ml.metrics.smoothing import smoothing
 from xocean_ml.metrics.sweep import at_noise, frontier, inside

@@ -12,7 +12,7 @@ import xarray as xr
 from xocean_ml import grid
 from xocean_ml.device import to_numpy
 from xocean_ml.errors import FieldNotFound, GridError
-from xocean_ml.metrics import _proper
+from xocean_ml.metrics import proper
 from xocean_ml.metrics.bootstrap import blocks, interval
 from xocean_ml.metrics.spectra import Rings
 
@@ -370,8 +370,8 @@ def _map_sums(
     groups = _groups(weight[known], None if observed is None else observed[known])
     sums = _cell_sums(cells, groups, random)
     filled = {name: np.where(known, maps[name], 0.0) for name in ("members", "truth")}
-    score, pairs = _proper.variogram(filled["members"], filled["truth"], known, weight)
-    far = _proper.energy(cells["members"], cells["truth"], weight[known])
+    score, pairs = proper.variogram(filled["members"], filled["truth"], known, weight)
+    far = proper.energy(cells["members"], cells["truth"], weight[known])
     sums |= {"energy": far, "maps": known.any(), "variogram": score, "pairs": pairs}
     sums |= _spectra(filled["members"], filled["truth"], known, rings)
     return {name: np.atleast_1d(np.asarray(value, float)) for name, value in sums.items()}
@@ -388,20 +388,20 @@ def _cell_sums(cells: Sums, groups: np.ndarray, random: np.ndarray) -> dict[str,
     """Sums over cells, (where,)."""
     members, truth = cells["members"], cells["truth"]
     count = len(members)
-    rank = _proper.ranks(members, truth, random)
+    rank = proper.ranks(members, truth, random)
     square = (members.mean(axis=0) - truth) ** 2
     more = 1 + 1 / count
     variance = members.var(axis=0, ddof=1) if count > 1 else np.full(truth.shape, np.nan)
     values = {
         "weight": np.ones(truth.shape),
-        "crps": _proper.crps(members, truth),
+        "crps": proper.crps(members, truth),
         "square": square,
         "square_corrected": square / more,
         "spread": more * variance,
-        "inside": _proper.inside(members, truth, rank),
+        "inside": proper.inside(members, truth, rank),
     }
     if "base" in cells:
-        values["crps_base"] = _proper.crps(cells["base"], truth)
+        values["crps_base"] = proper.crps(cells["base"], truth)
         values["square_base"] = (cells["base"].mean(axis=0) - truth) ** 2
     sums = {name: groups @ value for name, value in values.items()}
     ranks = np.bincount(rank, groups[0], count + 1)

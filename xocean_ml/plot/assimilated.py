@@ -10,8 +10,8 @@ import xarray as xr
 
 from xocean_ml import grid
 from xocean_ml.errors import FieldNotFound
-from xocean_ml.plot.geographic import bar_below, draw_map, name_of, one_map
-from xocean_ml.plot.style import LINES, STYLE, label
+from xocean_ml.plot.geographic import bar_below, draw_map, draw_spread, name_of, one_map
+from xocean_ml.plot.style import LINES, empty, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,17 +72,11 @@ def assimilation(
     >>> [ax.get_title("left") for ax in fig.axes]
     ['truth', 'analysis', 'spread', 'r = 1.000', 'mean over the area']
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = list(fields) if fields is not None else [str(n) for n in truth.data_vars]
     names = [n for n in names if n in truth and n in full and f"{n}_spread" in full]
     if not names:
         raise FieldNotFound("no variable is in truth and, with its spread, in full")
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(17, 3.1 * len(names)), dpi=110, layout="constrained")
-        FigureCanvasAgg(fig)
+    with empty(17, 3.1 * len(names)) as fig:
         cells = fig.add_gridspec(len(names), 5, width_ratios=[1, 1, 1, 0.62, 0.9])
         for row, name in enumerate(names):
             axes = [fig.add_subplot(cells[row, column]) for column in range(5)]
@@ -115,10 +109,7 @@ def _maps(
         picture = draw_map(ax, each, colours, low, high)
         ax.set_title(name)
     bar_below(axes[0], picture, name_of(pair[0]))
-    top = float(np.nanpercentile(spread.values, 99.5)) or 1.0
-    picture = draw_map(axes[2], spread, "magma_r", 0, top)
-    axes[2].set_title("spread")
-    bar_below(axes[2], picture, label("standard error", pair[0].attrs.get("units", "")))
+    draw_spread(axes[2], spread, label("standard error", pair[0].attrs.get("units", "")))
 
 
 def _dots(ax: Axes, seen: xr.DataArray) -> None:

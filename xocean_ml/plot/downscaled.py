@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml.plot.geographic import bar_below, draw_map, name_of, one_map
-from xocean_ml.plot.style import STYLE, label
+from xocean_ml.plot.style import empty, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,10 +61,6 @@ def downscaling(
     >>> [ax.get_title("left") for ax in fig.axes]
     ['coarse', 'nearest', 'truth', 'error of nearest']
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     shown = {"coarse": coarse}
     if guide is not None:
         shown["guide"] = guide
@@ -73,10 +69,8 @@ def downscaling(
         shown["truth"] = truth
     maps = {name: one_map(each, time) for name, each in shown.items()}
     rows = 1 + (truth is not None)
-    with matplotlib.rc_context(STYLE):
-        width, height = 3.1 * len(maps), 3.4 * rows + (3.6 if scores else 0)
-        fig = Figure(figsize=(width, height), dpi=110, layout="constrained")
-        FigureCanvasAgg(fig)
+    width, height = 3.1 * len(maps), 3.4 * rows + (3.6 if scores else 0)
+    with empty(width, height) as fig:
         cells = fig.add_gridspec(
             rows + bool(scores), len(maps), height_ratios=[1.0] * rows + [1.1] * bool(scores)
         )

@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml.errors import FieldNotFound
-from xocean_ml.plot.geographic import bar_below, draw_map, name_of, one_map
-from xocean_ml.plot.style import STYLE, label
+from xocean_ml.plot.geographic import bar_below, draw_map, draw_spread, name_of, one_map
+from xocean_ml.plot.style import empty, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,19 +67,13 @@ def members(
     >>> [ax.get_title("left") for ax in members(drawn).axes if ax.get_title("left")]
     ['mean of 5 members', 'spread', 'member 0', 'member 1']
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = [n for n in fields or map(str, drawn.data_vars) if "realization" in drawn[n].dims]
     if not names:
         raise FieldNotFound(
             f"no variable along realization; there are {', '.join(map(str, drawn.data_vars))}"
         )
     columns = 2 + count + (truth is not None)
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(3.3 * columns, 3.3 * len(names)), dpi=110, layout="constrained")
-        FigureCanvasAgg(fig)
+    with empty(3.3 * columns, 3.3 * len(names)) as fig:
         cells = fig.add_gridspec(len(names), columns)
         for row, name in enumerate(names):
             axes = [fig.add_subplot(cells[row, column]) for column in range(columns)]
@@ -114,10 +108,8 @@ def _row(
             _points(ax, observed)
     bar_below(places[0], picture, name_of(drawn))
     spread = one_map(drawn.std("realization", ddof=1), time)
-    ax = axes[1 + (truth is not None)]
-    picture = draw_map(ax, spread, "magma_r", 0, float(np.nanpercentile(spread.values, 99.5)) or 1)
-    ax.set_title("spread")
-    bar_below(ax, picture, label("standard deviation", drawn.attrs.get("units", "")))
+    units = drawn.attrs.get("units", "")
+    draw_spread(axes[1 + (truth is not None)], spread, label("standard deviation", units))
     for ax in places[len(maps) :]:
         ax.set_axis_off()
 

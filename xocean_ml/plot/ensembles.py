@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xocean_ml.errors import FieldNotFound
-from xocean_ml.plot.style import STYLE, label
+from xocean_ml.plot.style import empty, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,19 +61,13 @@ def ensemble(table: xr.Dataset, *, variables: Sequence[str] | None = None) -> Fi
     >>> [ax.get_ylabel() for ax in ensemble(table).axes]
     ['CRPS', 'spread over error', 'power relative to truth', 'share relative to flat']
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     shown = _shown(table, variables)
     panels = {name: draw for name, draw in _PANELS.items() if name in shown}
     if "crps_ratio" in panels:
         panels.pop("crps", None)
     names = [str(name) for name in shown["variable"].values]
-    with matplotlib.rc_context(STYLE):
-        size = (1.2 + 2.25 * len(names), 0.9 + 2.1 * len(panels))
-        fig = Figure(figsize=(max(size[0], 5.0), size[1]), dpi=110, layout="constrained")
-        FigureCanvasAgg(fig)
+    width, height = max(1.2 + 2.25 * len(names), 5.0), 0.9 + 2.1 * len(panels)
+    with empty(width, height) as fig:
         cells = fig.add_gridspec(len(panels), len(names))
         for row, (score, draw) in enumerate(panels.items()):
             axes: list[Axes] = []

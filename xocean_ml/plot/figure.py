@@ -11,7 +11,7 @@ from xocean_ml.plot.lines import draw_content, draw_series
 from xocean_ml.plot.maps import draw_maps
 from xocean_ml.plot.scores import draw_frontier, draw_scores
 from xocean_ml.plot.shown import Shown
-from xocean_ml.plot.style import STYLE
+from xocean_ml.plot.style import empty
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,15 +71,9 @@ def smoothing(
     >>> [ax.get_title("left") for ax in fig.axes][:2]
     ['raw', 'smoothed']
     """
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     given = {"smoothed": smoothed, "raw": raw, "truth": truth, "spread": spread}
     shown = Shown.of({k: v for k, v in given.items() if v is not None}, conserve, select)
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(16, 10), dpi=100, layout="constrained")
-        FigureCanvasAgg(fig)
+    with empty(16, 10, dpi=100) as fig:
         side: Any = fig
         if shown.levels > 1:
             halves: Any = fig.subfigures(1, 2, width_ratios=[1.2, 1], wspace=0.02)

@@ -13,7 +13,7 @@ from xocean_ml.plot.style import label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["bar_below", "draw_map", "name_of", "one_map"]
+__all__ = ["bar_below", "draw_map", "draw_spread", "name_of", "one_map"]
 
 
 def one_map(field: xr.DataArray, time: int) -> xr.DataArray:
@@ -54,6 +54,14 @@ def draw_map(ax: Axes, field: xr.DataArray, colours: str, low: float, high: floa
     ax.set_xticks([])
     ax.set_yticks([])
     return picture
+
+
+def draw_spread(ax: Axes, spread: xr.DataArray, text: str) -> None:
+    """A spread, on a scale of its own from 0 on."""
+    top = float(np.nanpercentile(spread.values, 99.5)) or 1.0
+    picture = draw_map(ax, spread, "magma_r", 0, top)
+    ax.set_title("spread")
+    bar_below(ax, picture, text)
 
 
 def name_of(field: xr.DataArray) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-__all__ = ["LINES", "STYLE", "label", "plain", "round_ticks"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-STYLE: dict[Any, Any] = {
+__all__ = ["LINES", "empty", "label", "plain", "round_ticks"]
+
+_STYLE: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
@@ -27,6 +32,19 @@ LINES: dict[str, dict[str, Any]] = {
     "truth": {"color": "#d95f02", "lw": 1.6, "zorder": 3},
     "smoothed": {"color": "#1b5e9e", "lw": 1.8, "zorder": 4},
 }
+
+
+@contextmanager
+def empty(width: float, height: float, dpi: int = 110) -> Iterator[Figure]:
+    """An empty figure, inches wide and high; what is drawn within has the style of all."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE):
+        fig = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+        FigureCanvasAgg(fig)
+        yield fig
 
 
 def label(name: str, unit: str, power: int = 0) -> str:

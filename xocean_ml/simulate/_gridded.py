@@ -87,8 +87,7 @@ class Field:
         return self.stored.copy(data=turned.values)
 
     def _turned(self, array: xr.DataArray) -> xr.DataArray:
-        back = [side.dim for side in (self.rows, self.columns) if side.flipped]
-        return array.isel({dim: slice(None, None, -1) for dim in back})
+        return array.isel({side.dim: side.order for side in (self.rows, self.columns)})
 
     def slab(self, time: int) -> Array:
         """One time, (rows, columns). Blocks are read whole, each once if asked in order."""

@@ -48,8 +48,8 @@ def mirrored(world: xr.Dataset) -> xr.Dataset:
     }
     u, v = geostrophic(made["ssh"] + made["mdt"], lat, lon)
     curved = cyclogeostrophic(u, v, lat, lon)
-    wind = [world[name].values.astype(float) for name in ("wind_u", "wind_v")]
-    driven = ekman(*wind, lat, json.loads(world.attrs["world"])["ekman"])
+    east, north = (world[name].values.astype(float) for name in ("wind_u", "wind_v"))
+    driven = ekman(east, north, lat, json.loads(world.attrs["world"])["ekman"])
     made |= {"u_geostrophic": u, "v_geostrophic": v}
     made |= {"u": u + curved[0] + driven[0], "v": v + curved[1] + driven[1]}
     land = np.zeros(world.ssh.shape[1:], bool)

@@ -59,11 +59,9 @@ def increments(
     other, _ = units.dequantify(background)
     made: dict[str, xr.DataArray] = {}
     for key, standard_name in _MADE.items():
-        try:
-            found = cf.find(plain, key, role="state", fields=fields)
-        except FieldNotFound:
-            continue
-        made[f"{found.variable}_increment"] = _difference(plain, other, found, standard_name)
+        found = cf.look_for(plain, key, role="state", fields=fields)
+        if found is not None:
+            made[f"{found.variable}_increment"] = _difference(plain, other, found, standard_name)
     if not made:
         raise FieldNotFound(
             f"analysis has neither temperature nor salinity among {list(plain.data_vars)}; name "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -112,8 +111,7 @@ class Variable:
 
     def run(self, ready: Ready) -> dict[str, xr.DataArray]:
         """The smoothed variable and what is given beside it: lazy if the increments are."""
-        import dask
-
+        from xocean_ml import chunked
         from xocean_ml.smoothing import graph
 
         array, _ = self.lazy()
@@ -122,9 +120,9 @@ class Variable:
                 f"{self.increments.name}: series or columns are needed whole that lie in "
                 f"{array.npartitions} chunks; they are rechunked",
             )
-        results = self.graph(ready)
+        results: Sequence[Any] = self.graph(ready)
         if not self.is_lazy:
-            results = dask.compute(*results, scheduler="threads")
+            results = chunked.computed(results)
         values, *further = results
         made = {self.target: (values, self.attrs)}
         for name, data in zip(self.job.further, further, strict=True):
@@ -250,12 +248,7 @@ def _further(model: Smoother, gate: bool, uncertainty: bool) -> tuple[str, ...]:
 
 def _model(model: Any, options: Mapping[str, Any]) -> tuple[Smoother, str | None]:
     """The model with its options, and where it came from."""
-    origin = None
-    if model is None:
-        model = DEFAULT
-    if isinstance(model, (str, os.PathLike)):
-        origin = os.fspath(model)
-        model = persist.load(model)
+    model, origin = persist.loaded(DEFAULT if model is None else model)
     if not isinstance(model, Smoother):
         raise TypeError(f"model {model!r} is no smoother")
     unknown = set(options) - set(model.options)
