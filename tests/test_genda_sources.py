@@ -213,14 +213,14 @@ def test_means_over_area_are_so_where_cells_differ_in_area():
 @pytest.mark.parametrize("first", [0.0, -180.0, 180.0, -360.0])
 def test_a_map_of_the_globe_lies_on_both_sides_of_greenwich(first):
     """Whatever meridian it begins at."""
-    lat, lon = centres(30, 0.1, 40), centres(-5, 0.1, 100)
+    lat, lon = centres(30.05, 0.1, 40), centres(-4.95, 0.1, 100)
     state = state_of(lat, lon, fields=1)
-    array = grid(centres(28, 1, 8), centres(first, 1, 360))
+    array = grid(centres(28.5, 1, 8), centres(first + 0.5, 1, 360))
     rows, cells = area_means(state, 0, sides_of(array))
     assert (cells >= 0).sum() == 4 * 10
     inside = cells.reshape(array.shape) >= 0
     middle = (array.longitude.values + 180) % 360 - 180
-    assert sorted(middle[inside.any(axis=0)]) == [*centres(-5, 1, 10)]
+    assert sorted(middle[inside.any(axis=0)]) == [*centres(-4.5, 1, 10)]
     east = np.broadcast_to(lon, state.shape).ravel()
     expected = np.broadcast_to(middle, array.shape)[inside]
     np.testing.assert_allclose(rows.of(east)[cells[cells >= 0]], expected, atol=1e-3)
