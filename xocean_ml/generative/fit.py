@@ -235,7 +235,7 @@ def _diffusion(
     )
     denoiser = fitted.network
     weights = {name: each.numpy() for name, each in denoiser.state_dict().items()}
-    share = share_of(denoiser, data.check.used, patch, schedule.seed)
+    share = share_of(denoiser, train, patch, schedule.seed)
     return Diffusion({**weights, **data.background}, {**config, "sizes": chosen, "share": share})
 
 

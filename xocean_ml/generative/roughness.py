@@ -2,7 +2,7 @@ r"""How much noise a denoiser is told of, so that fields come back as rough as t
 
 A network that has not learnt enough is right on average and yet too smooth in the end: what it
 takes for noise at one level is gone at the next, where it finds a calmer field and takes more.
-So fields that are not trained on are given noise and led back, told of all of it or of a share
+So fields of the training are given noise and led back, told of all of it or of a share
 (`xocean_ml.networks.edm.Denoiser.share`), and the share is kept with which differences between
 neighbouring cells are as large as before. Of the Gaussian that is nearest to the fields it is 1.
 
@@ -45,7 +45,8 @@ def share_of(denoiser: Denoiser, domains: Sequence[np.ndarray], patch: int, seed
     ----------
     denoiser : Denoiser
     domains : sequence of array, (samples, fields, rows, columns)
-        Normalised, not trained on; NaN on land.
+        Normalised; NaN on land. Of all that is trained on: were they calmer than that or rougher,
+        what is expected of them would be too.
     patch, seed : int
     """
     clean, sea, noise, *_ = Windows(domains, patch, MANY, seed).fixed(MANY)
@@ -54,26 +55,28 @@ def share_of(denoiser: Denoiser, domains: Sequence[np.ndarray], patch: int, seed
     wanted = _rough(tiles[0], tiles[1])
     there = wanted > 0
     best, least = SHARES[0], math.inf
-    for share in SHARES:
-        made = torch.cat([_led_back(denoiser, share, *part) for part in parts])
-        ratio = _rough(made, tiles[1])[there] / wanted[there]
-        miss = float(ratio.log().square().mean())
-        if not miss < least:
-            break  # fields are rougher with each
-        best, least = share, miss
+    before = denoiser.share
+    try:
+        for denoiser.share in SHARES:
+            made = torch.cat([_led_back(denoiser, *part) for part in parts])
+            ratio = _rough(made, tiles[1])[there] / wanted[there]
+            miss = float(ratio.log().square().mean())
+            if not miss < least:
+                break  # fields are rougher with each
+            best, least = denoiser.share, miss
+    finally:
+        denoiser.share = before
     return best
 
 
 @torch.no_grad()
 def _led_back(
-    denoiser: Denoiser, share: float, clean: torch.Tensor, sea: torch.Tensor, noise: torch.Tensor
+    denoiser: Denoiser, clean: torch.Tensor, sea: torch.Tensor, noise: torch.Tensor
 ) -> torch.Tensor:
     steps = max(2, round(A_DECADE * math.log10(BEGIN / LEAST)))
 
     def denoise(x: torch.Tensor, sigma: float) -> torch.Tensor:
-        # what the denoiser tells itself already is of its own
-        level = x.new_full((len(x),), share / denoiser.share * sigma)
-        made: torch.Tensor = denoiser(x, level, sea)
+        made: torch.Tensor = denoiser(x, x.new_full((len(x),), sigma), sea)
         return made
 
     return sample(denoise, clean + BEGIN * noise, levels(steps, BEGIN, LEAST))
