@@ -12,8 +12,8 @@ of the box. Each stands still for five days while altimeters pass; the others lo
 system    usual: SSH of 4 nadirs (0.02 m), SST under clouds (half of the cells, 0.3 K), coarse maps
           of SSH (150 km), SST (30 km) and SSS (60 km); sparse: 2 nadirs, twice the noise, three
           quarters under clouds
-rivals    oi: multivariate optimal interpolation with covariances of the training worlds at every
-          wavelength; unet: regression trained for the usual system, and unet-any: for systems drawn
+rivals    oi: multivariate optimal interpolation with covariances at every wavelength, of 30 of the
+          training worlds, as the others; unet: regression trained for the usual system, and unet-any: for systems drawn
           at random, both with the Gaussian of their errors as spread (``--rivals DIR`` keeps them)
 scores    of the mean of M members, corrected for M; fair CRPS (of an infinite ensemble); spread
           over error; energy and variogram scores; worst ratio of the members' spectrum to the
@@ -109,7 +109,7 @@ def usual_system(truth: xr.Dataset, seed: int) -> dict[str, xr.Dataset]:
 
 
 def rivals(folder: Path, kept: Path | None, names: Sequence[str]) -> dict[str, Any]:
-    """Models to compare with, trained on the worlds that the prior was trained on."""
+    """Models to compare with, trained on worlds that the prior was trained on too."""
     made = {}
     systems = {"unet": usual_system, "unet-any": any_system}
     for name in names:

@@ -136,6 +136,13 @@ def test_what_is_already_so_stays():
     torch.testing.assert_close(made, prior)
 
 
+def test_what_is_not_solved_is_told(monkeypatch):
+    c, h, prior, values, variance = map(torch.from_numpy, _problem(6))
+    monkeypatch.setattr("xocean_ml.solvers.gaussian.MOST", 1)
+    with pytest.warns(UserWarning, match="after 1 iterations .* too small"):
+        update(lambda x: x @ c, prior, _Dense(h.numpy()), values, variance)
+
+
 @pytest.mark.parametrize("error", [1e-4, 1e4])
 def test_errors_decide_whom_to_believe(error):
     c, h, prior, values, variance = map(torch.from_numpy, _problem(5))

@@ -15,7 +15,7 @@ from xocean_ml.arguments import are_simulated, datasets_of, known_options, varia
 from xocean_ml.assimilation.sources import errors_by_key
 from xocean_ml.errors import warn
 from xocean_ml.fields.search import row_of
-from xocean_ml.generative.diffusion import Diffusion
+from xocean_ml.generative.diffusion import GUIDANCE, Diffusion
 from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.reading import HEIGHTS
 
@@ -30,11 +30,10 @@ __all__ = [
     "observations_of",
     "same_fields",
     "tell_packaged",
-    "whole",
     "width_of",
 ]
 
-CHOICES = {"guidance": ("gaussian", "sda")}
+CHOICES = {"guidance": GUIDANCE}
 """What options may be."""
 
 

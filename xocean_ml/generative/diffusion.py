@@ -48,8 +48,8 @@ class Diffusion:
     weights : mapping of str to array
         Of `xocean_ml.networks.edm.Denoiser`.
     config : mapping
-        As of `Generator`; ``patch``, cells of a tile's side; ``sizes`` of the network; ``share``
-        of the level of noise that it is told.
+        As of `Generator`; ``patch``, cells of a tile's side; ``sizes`` of the network; ``shares``
+        of the level of noise that it is told, for each field.
     """
 
     weights: Mapping[str, np.ndarray] = field(repr=False)
@@ -79,7 +79,7 @@ class Diffusion:
         count = len(self.config["fields"])
         wiener = Wiener(given["wiener.covariance"], given["wiener.mean"])
         network = UNet(count, 2 * count + 1, **self.config["sizes"])
-        made = Denoiser(wiener, network, self.patch, self.config.get("share", 1.0))
+        made = Denoiser(wiener, network, self.patch, self.config.get("shares"))
         made.load_state_dict(given)
         return made.eval().requires_grad_(False)
 

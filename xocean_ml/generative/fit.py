@@ -11,8 +11,9 @@ from typing import Any
 import xarray as xr
 
 from xocean_ml import persist
+from xocean_ml.arguments import updates, whole
 from xocean_ml.downscaling.reading import datasets
-from xocean_ml.generative.arguments import begin, same_fields, whole
+from xocean_ml.generative.arguments import begin, same_fields
 from xocean_ml.generative.diffusion import Diffusion
 from xocean_ml.generative.generator import Generator
 from xocean_ml.generative.oi import Interpolation
@@ -168,10 +169,7 @@ def fit(
         return _interpolation(data, config)
     if kind == "unet":
         return _regression(data, config, schedule, sizes, (observing, int(pairs)), progress)
-    if begun is None:
-        return _diffusion(data, config, schedule, sizes, None, progress)
-    schedule = replace(schedule, rate=schedule.rate / 2)
-    return _diffusion(data, config, schedule, begun.config["sizes"], begun, progress)
+    return _diffusion(data, config, schedule, sizes, begun, progress)
 
 
 def _interpolation(data: Samples, config: dict[str, Any]) -> Interpolation:
@@ -214,15 +212,16 @@ def _diffusion(
     progress: bool | None,
 ) -> Diffusion:
     from xocean_ml.generative import fit_diffusion as teaching
-    from xocean_ml.generative.roughness import share_of
+    from xocean_ml.generative.roughness import shares_of
 
-    chosen = {**teaching.SIZES, **(sizes or {})}
+    chosen = {**teaching.SIZES, **(sizes or {})} if begun is None else begun.config["sizes"]
     patch, train = config["patch"], data.train.used
     norms = {e["key"]: [f"{e[n]:.5g}" for n in ("mean", "std")] for e in data.told}
     network = teaching.untrained(train, patch, chosen, schedule.seed)
     told: dict[str, Any] = {"patch": patch, "norms": norms}
     if begun is not None:
         same_fields(begun, data.told)
+        schedule = replace(schedule, rate=schedule.rate / 2)
         network.network.load_state_dict(begun.network.network.state_dict())
         told["start"] = persist.digest(begun)
     fitted = teaching.teach(
@@ -235,18 +234,16 @@ def _diffusion(
     )
     denoiser = fitted.network
     weights = {name: each.numpy() for name, each in denoiser.state_dict().items()}
-    share = share_of(denoiser, train, patch, schedule.seed)
-    return Diffusion({**weights, **data.background}, {**config, "sizes": chosen, "share": share})
+    shares = shares_of(denoiser, train, patch, schedule.seed)
+    return Diffusion({**weights, **data.background}, {**config, "sizes": chosen, "shares": shares})
 
 
 # ---- arguments -------------------------------------------------------------------------------
 
 
 def _schedule(steps: int | None, seed: int, checkpoint: Any, device: str | None) -> Schedule:
-    steps = SCHEDULE.steps if steps is None else steps
-    if not isinstance(steps, Integral) or isinstance(steps, bool) or steps < 1:
-        raise ValueError(f"steps={steps!r}: a whole number of at least 1 is needed")
-    return replace(SCHEDULE, steps=int(steps), seed=seed, checkpoint=checkpoint, device=device)
+    steps = updates(steps, SCHEDULE.steps)
+    return replace(SCHEDULE, steps=steps, seed=seed, checkpoint=checkpoint, device=device)
 
 
 def _patch(patch: int) -> int:

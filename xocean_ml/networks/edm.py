@@ -13,11 +13,14 @@ learns from tiles of domains of several sizes. So what is larger than a tile is 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from xocean_ml.networks.tiles import blended
-from xocean_ml.networks.wiener import Wiener
+from xocean_ml.networks.wiener import Wiener, waves
 
 __all__ = ["Denoiser"]
 
@@ -43,17 +46,22 @@ class Denoiser(nn.Module):
         ``beside = 2 * fields + 1``.
     patch : int
         Cells of a tile's side.
-    share : float
-        Of the level of noise, that is told when fields are asked for; training tells all. A network
-        that has not learnt enough takes details for noise, step after step; told of less noise, it
-        keeps them.
+    shares : sequence of float, optional
+        Of the level of noise, for each field, that it is told; all to train. A network that has not
+        learnt enough takes details for noise, step after step; told of less noise, it keeps them.
     """
 
     def __init__(
-        self, wiener: Wiener, network: nn.Module, patch: int = 64, share: float = 1.0
+        self,
+        wiener: Wiener,
+        network: nn.Module,
+        patch: int = 64,
+        shares: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.wiener, self.network, self.patch, self.share = wiener, network, patch, share
+        self.wiener, self.network, self.patch = wiener, network, patch
+        self.shares = [1.0] * wiener.covariance.shape[1] if shares is None else [*shares]
+        self._over: dict[Any, tuple[Wiener, Tensor]] = {}
 
     def forward(
         self, x: Tensor, sigma: Tensor, sea: Tensor, origin: tuple[int, int] = (0, 0)
@@ -70,10 +78,8 @@ class Denoiser(nn.Module):
         origin : (int, int)
             Numbers of the first cell in the whole grid, to which tiles are anchored.
         """
-        sigma = self.share * sigma
         linear, seen = self._seen(x, sigma, sea)
-        added = self._added(seen, sigma, origin)
-        return linear + self.out(x.shape[-2:], sigma) * added
+        return linear + self.out(x.shape[-2:], sigma) * self._added(seen, sigma, origin)
 
     def loss(
         self,
@@ -83,7 +89,7 @@ class Denoiser(nn.Module):
         sea: Tensor,
         at: tuple[int, int] = (0, 0),
     ) -> Tensor:
-        """Mean square of errors in units of what is unknown (`Wiener.size`), over one tile's sea.
+        """Mean square of errors of one tile's sea, in units of what is unknown (`Wiener.weights`).
 
         Near coasts the linear answer may be far off at low levels of noise; such samples count as
         if it were off by as much as elsewhere.
@@ -105,54 +111,69 @@ class Denoiser(nn.Module):
         scale = self.out(clean.shape[-2:], sigma)
         there = sea[..., rows, columns]
         plain = (linear - clean)[..., rows, columns] * there
-        before = self.wiener.size(plain, sigma).detach()
-        after = self.wiener.size(plain + scale * added * there, sigma)
+        weight = self.wiener.weights(plain.shape[-2:], sigma)
+        before, after = (
+            (waves(each) ** 2 * weight).sum(dim=(1, 2, 3))
+            for each in (plain, plain + scale * added * there)
+        )
         cells = (there.sum(dim=(1, 2, 3)) * clean.shape[1]).clamp(min=1)
-        return (after / (before / cells).clamp(min=1)).sum() / cells.sum()
+        return (after / (before / cells).detach().clamp(min=1)).sum() / cells.sum()
 
     def out(self, shape: torch.Size, sigma: Tensor) -> Tensor:
         """Standard deviation of what the linear denoiser leaves, (samples, fields, 1, 1)."""
-        left = self.wiener.left(shape, sigma)
-        return left.sqrt()[:, :, None, None]
+        wiener, shares = self._told()
+        return shares * wiener.left(shape, sigma).sqrt()[:, :, None, None]
 
     def _seen(self, x: Tensor, sigma: Tensor, sea: Tensor) -> tuple[Tensor, Tensor]:
         """The linear answer, and all that the network is told."""
-        level = sigma[:, None, None, None]
+        wiener, shares = self._told()
+        level = shares * sigma[:, None, None, None]
         with torch.autocast(x.device.type, enabled=False):
-            linear = self._linear(x, sigma, sea)
+            linear = shares * _linear(wiener, x / shares, sigma, sea)
         there = sea.expand(len(x), -1, -1, -1)
         taken = (x - linear) * sea / level
         return linear, torch.cat([x * sea * (1 + level**2).rsqrt(), linear, taken, there], dim=1)
 
-    def _linear(self, x: Tensor, sigma: Tensor, sea: Tensor) -> Tensor:
-        """What is expected of a Gaussian, where nothing is known of land."""
-        made: Tensor = self.wiener(x * sea, sigma)
-        coastal = (sea.flatten(1) == 0).any(dim=1).expand(len(x))
-        if not bool(coastal.any()):
-            return made
-        if bool(coastal.all()):
-            return self._filled(x, sigma, sea)
-        sea = sea.expand(len(x), -1, -1, -1)
-        some = self._filled(x[coastal], sigma[coastal], sea[coastal])
-        return made.index_copy(0, coastal.nonzero()[:, 0], some)
-
-    def _filled(self, x: Tensor, sigma: Tensor, sea: Tensor) -> Tensor:
-        """The same with land filled by what is expected there, again and again.
-
-        From levels at which large waves alone are kept, which reach far inland, down to the noise's
-        own: each time less is left of the step at the coast. At the noise's own level alone it
-        would take hundreds of times.
-        """
-        made = torch.zeros_like(x)
-        above = (COARSE / sigma).clamp(min=1)
-        for number in range(FILLS + 1):
-            level = sigma * above ** (1 - number / FILLS)
-            made = self.wiener(x * sea + made * (1 - sea), level)
-        return made
+    def _told(self) -> tuple[Wiener, Tensor]:
+        """The linear denoiser of fields over the shares told, which have noise of one level."""
+        key = (*self.shares, self.wiener.covariance.device)
+        if key not in self._over:
+            shares = self.wiener.covariance.new_tensor(self.shares)
+            wiener = self.wiener if bool((shares == 1).all()) else self.wiener.over(shares)
+            self._over = {key: (wiener, shares[:, None, None])}
+        return self._over[key]
 
     def _added(self, seen: Tensor, sigma: Tensor, origin: tuple[int, int] = (0, 0)) -> Tensor:
-        level = torch.log(sigma)
+        level = torch.log(sigma * self._told()[1].log().mean().exp())
         sea = (seen[:, -1] > 0).any(dim=0)
         with torch.autocast(seen.device.type, torch.bfloat16, enabled=self.training):
             made = blended(lambda tile: self.network(tile, level), seen, self.patch, origin, sea)
         return made.float()
+
+
+def _linear(wiener: Wiener, x: Tensor, sigma: Tensor, sea: Tensor) -> Tensor:
+    """What is expected of a Gaussian, where nothing is known of land."""
+    coastal = (sea.flatten(1) == 0).any(dim=1).expand(len(x))
+    if bool(coastal.all()):
+        return _filled(wiener, x, sigma, sea)
+    made: Tensor = wiener(x * sea, sigma)
+    if not bool(coastal.any()):
+        return made
+    sea = sea.expand(len(x), -1, -1, -1)
+    some = _filled(wiener, x[coastal], sigma[coastal], sea[coastal])
+    return made.index_copy(0, coastal.nonzero()[:, 0], some)
+
+
+def _filled(wiener: Wiener, x: Tensor, sigma: Tensor, sea: Tensor) -> Tensor:
+    """The same with land filled by what is expected there, again and again.
+
+    From levels at which large waves alone are kept, which reach far inland, down to the noise's
+    own: each time less is left of the step at the coast. At the noise's own level alone it would
+    take hundreds of times.
+    """
+    made = torch.zeros_like(x)
+    above = (COARSE / sigma).clamp(min=1)
+    for number in range(FILLS + 1):
+        level = sigma * above ** (1 - number / FILLS)
+        made = wiener(x * sea + made * (1 - sea), level)
+    return made

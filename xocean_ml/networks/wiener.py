@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Wiener", "cosines", "rings"]
+__all__ = ["Wiener", "cosines", "faded", "rings", "waves"]
 
 LEAST = 1e-6
 """Least variance of a wave, in units of a field's."""
@@ -88,7 +88,7 @@ class Wiener(nn.Module):
         plain = cls._rings(several, count)
         if not tapered:
             return plain
-        faded = cls._rings([_faded(each) for each in several], count)
+        faded = cls._rings([faded(each) for each in several], count)
         size, inside = (
             each.covariance.diagonal(dim1=1, dim2=2).clamp(min=1e-30) for each in (plain, faded)
         )
@@ -101,9 +101,9 @@ class Wiener(nn.Module):
         total, weight = torch.zeros(count, channels, channels), torch.zeros(count)
         means = torch.zeros(channels, channels)
         for fields in several:
-            waves = _waves(fields).flatten(2)
-            products = torch.einsum("bcn,bdn->ncd", waves, waves) / len(fields)
-            means += products[0] / waves.shape[-1] / len(several)
+            every = waves(fields).flatten(2)
+            products = torch.einsum("bcn,bdn->ncd", every, every) / len(fields)
+            means += products[0] / every.shape[-1] / len(several)
             place = rings(fields.shape[-2], fields.shape[-1], count).reshape(-1)[1:]
             low = place.floor().long()
             share = place - low
@@ -116,6 +116,11 @@ class Wiener(nn.Module):
         nearest = (at[:, None] - at[there]).abs().argmin(dim=1)
         return cls(made[nearest], means)
 
+    def over(self, scales: Tensor) -> Wiener:
+        """Of the fields over scales (fields,)."""
+        both = scales[:, None] * scales
+        return Wiener(self.covariance / both, self.mean / both)
+
     def forward(self, x: Tensor, sigma: Tensor, power: float = 1.0) -> Tensor:
         """What is expected of fields (samples, fields, rows, columns) with noise (samples,).
 
@@ -127,26 +132,25 @@ class Wiener(nn.Module):
 
     def left(self, shape: Sequence[int], sigma: Tensor) -> Tensor:
         """Variance of a cell that is not known after that, (samples, fields)."""
+        return self._left(shape, sigma).mean(dim=(2, 3))
+
+    def weights(self, shape: Sequence[int], sigma: Tensor) -> Tensor:
+        """What the square of an error counts, (samples, fields, rows, columns), of each wave.
+
+        One over the root of what is expected of it, so that the few large waves do not drown the
+        many small ones: their sum is 1 for each value if the errors are this denoiser's own. Waves
+        of less than a thousandth of the largest count no more than these: they would tell of edges
+        alone.
+        """
+        left = self._left(shape, sigma)
+        weight = (left + FAINT * left.amax(dim=(2, 3), keepdim=True)).rsqrt()
+        return weight / (weight * left).mean(dim=(2, 3), keepdim=True)
+
+    def _left(self, shape: Sequence[int], sigma: Tensor) -> Tensor:
+        """Variance of each wave that is not known after that, (samples, fields, rows, columns)."""
         vectors, values = self._modes(shape)
         square = sigma.to(values)[:, None, None, None] ** 2
-        left = values * square / (values + square)
-        return torch.einsum("dchw,bdhw->bc", vectors**2, left) / (shape[0] * shape[1])
-
-    def size(self, errors: Tensor, sigma: Tensor) -> Tensor:
-        """How large errors (samples, fields, rows, columns) are beside this denoiser's, (samples,).
-
-        A sum of squares of their waves, each over the root of what is expected of it, so that the
-        few large waves do not drown the many small ones: 1 for each value if the errors are this
-        denoiser's own. Waves of less than a thousandth of the largest count no more than these:
-        they would tell of edges alone.
-        """
-        vectors, values = self._modes(errors.shape[-2:])
-        square = sigma.to(values)[:, None, None, None] ** 2
-        left = values * square / (values + square)
-        usual = torch.einsum("dchw,bdhw->bchw", vectors**2, left)
-        weight = (usual + FAINT * usual.amax(dim=(2, 3), keepdim=True)).rsqrt()
-        weight = weight / (weight * usual).mean(dim=(2, 3), keepdim=True)
-        return (_waves(errors) ** 2 * weight).sum(dim=(1, 2, 3))
+        return _mixed(vectors.transpose(0, 1) ** 2, values * square / (values + square))
 
     def covary(self, x: Tensor) -> Tensor:
         """The covariance times fields (samples, fields, rows, columns)."""
@@ -179,7 +183,7 @@ class Wiener(nn.Module):
         return vectors, values.clamp(min=LEAST).permute(2, 0, 1).contiguous()
 
 
-def _faded(fields: Tensor) -> Tensor:
+def faded(fields: Tensor) -> Tensor:
     """Fields without their planes, times a window that fades out, of the same mean square."""
     rows, columns = fields.shape[-2:]
     y, x = (torch.linspace(-1, 1, n).to(fields) for n in (rows, columns))
@@ -194,7 +198,7 @@ def _faded(fields: Tensor) -> Tensor:
 
 def _turned(x: Tensor, vectors: Tensor, factor: Tensor) -> Tensor:
     """Fields with each direction of each wave times a factor."""
-    turned = _mixed(vectors, _waves(x)) * factor
+    turned = _mixed(vectors, waves(x)) * factor
     return _fields(_mixed(vectors.transpose(0, 1), turned))
 
 
@@ -206,7 +210,8 @@ def _mixed(matrices: Tensor, waves: Tensor) -> Tensor:
     return torch.stack([(each * waves).sum(dim=1) for each in matrices], dim=1)
 
 
-def _waves(fields: Tensor) -> Tensor:
+def waves(fields: Tensor) -> Tensor:
+    """Cosines of fields, (..., rows, columns)."""
     rows, columns = (cosines(n).to(fields) for n in fields.shape[-2:])
     return rows @ fields @ columns.T
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import torch
 
+from xocean_ml.errors import warn
 from xocean_ml.solvers.guidance import Observe
 
 __all__ = ["update"]
@@ -37,6 +38,11 @@ def update(
     values : Tensor, (m,) or (members, m)
     variance : Tensor, (m,)
         Of the observations' errors.
+
+    Warns
+    -----
+    UserWarning
+        Not solved.
     """
     left = values - observe(prior)
     # scaled by their errors, observations have a matrix of eigenvalues from 1 on
@@ -57,4 +63,10 @@ def update(
         if bool((now <= enough).all()):
             break
         way, size = rest + now / size.clamp(min=1e-30) * way, now
+    else:
+        worst = CLOSE * float((now / enough.clamp(min=1e-30)).max().sqrt())
+        warn(
+            f"after {MOST} iterations {100 * worst:.2g} % of what observations tell is left "
+            "over: are their errors too small?"
+        )
     return prior + covary(observe.back(scale * made))
