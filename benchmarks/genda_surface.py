@@ -13,8 +13,9 @@ system    usual: SSH of 4 nadirs (0.02 m), SST under clouds (half of the cells, 
           of SSH (150 km), SST (30 km) and SSS (60 km); sparse: 2 nadirs, twice the noise, three
           quarters under clouds
 rivals    oi: multivariate optimal interpolation with covariances at every wavelength, of 30 of the
-          training worlds, as the others; unet: regression trained for the usual system, and unet-any: for systems drawn
-          at random, both with the Gaussian of their errors as spread (``--rivals DIR`` keeps them)
+          training worlds, as the others; unet: regression trained for the usual system, and
+          unet-any: for systems drawn at random, both with the Gaussian of their errors as spread
+          (``--rivals DIR`` keeps them)
 scores    of the mean of M members, corrected for M; fair CRPS (of an infinite ensemble); spread
           over error; energy and variogram scores; worst ratio of the members' spectrum to the
           truth's at wavelengths above 4 cells; u, v and SSS are never seen but as coarse SSS.

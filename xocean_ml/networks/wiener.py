@@ -88,9 +88,9 @@ class Wiener(nn.Module):
         plain = cls._rings(several, count)
         if not tapered:
             return plain
-        faded = cls._rings([faded(each) for each in several], count)
+        less = cls._rings([faded(each) for each in several], count)
         size, inside = (
-            each.covariance.diagonal(dim1=1, dim2=2).clamp(min=1e-30) for each in (plain, faded)
+            each.covariance.diagonal(dim1=1, dim2=2).clamp(min=1e-30) for each in (plain, less)
         )
         share = (inside / size).clamp(max=1).sqrt()
         return cls(plain.covariance * share[:, :, None] * share[:, None, :], plain.mean)
