@@ -68,7 +68,10 @@ def drifters(truth: xr.Dataset, day: int) -> xr.Dataset:
 
 
 def score(made: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each day: square of the mean's error, corrected; of the error; of the spread."""
+    """Of each day: square of the mean's error, corrected; of the error; of the spread.
+
+    Of members (days, members, rows, columns) and the truth (days, rows, columns).
+    """
     many = made.shape[1]
     square = np.nanmean((made.mean(axis=1) - truth) ** 2, axis=(1, 2))
     if many == 1:
@@ -134,7 +137,7 @@ def run(asked: argparse.Namespace) -> None:
         last = past[name].values[-1]
         print(told("persistence", score(np.stack([last[None]] * len(days)), real)))
         for model, several in drawn.items():
-            made = np.stack([each[name].values[0] for each in several])
+            made = np.stack([each[name].isel(time=0).values for each in several])
             print(told(model, score(made, real)), flush=True)
 
 
@@ -143,7 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the real data")
     parser.add_argument("--part", default="sea level", choices=("sea level", "currents"))
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--members", type=int, default=16)
     parser.add_argument("--checkpoint", type=Path, default=None)
     with warnings.catch_warnings():

@@ -111,6 +111,22 @@ def test_before_training_the_denoiser_is_linear():
 
 
 @pytest.mark.parametrize("value", SIGMAS)
+def test_told_of_a_share_of_each_fields_noise_it_is_right_for_that(value):
+    """As dense matrices have it, with noise of two levels."""
+    shares = torch.tensor([0.9, 0.6])
+    told = denoiser()
+    told.shares = shares.tolist()
+    x, c = random(1, FIELDS, *SHAPE), dense()
+    noise = ((value * shares) ** 2).repeat_interleave(SHAPE[0] * SHAPE[1])
+    expected = c @ torch.linalg.solve(c + noise.diag(), x.flatten())
+    made = told(x, sigma(value), SEA).detach().flatten()
+    torch.testing.assert_close(made, expected, atol=1e-3, rtol=0)
+    left = (c - c @ torch.linalg.solve(c + noise.diag(), c)).diagonal().unflatten(0, (FIELDS, -1))
+    out = told.out(torch.Size(SHAPE), sigma(value)).flatten()
+    torch.testing.assert_close(out, left.mean(dim=1).sqrt(), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("value", SIGMAS)
 def test_before_training_errors_are_of_unit_size(value):
     """At each level of noise: the network never has to learn a scale."""
     clean = wiener().draw(random(80, FIELDS, *SHAPE))

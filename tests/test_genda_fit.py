@@ -32,6 +32,7 @@ from xocean_ml.errors import GridError, ModelFileError, ValuesError
 from xocean_ml.generative.diffusion import Diffusion
 from xocean_ml.generative.fit import fit
 from xocean_ml.generative.oi import Interpolation
+from xocean_ml.generative.samples import samples
 from xocean_ml.generative.windows import LARGEST, LEAST, Windows, normed
 
 KEYS = [SSH, SST]
@@ -181,16 +182,25 @@ def test_named_fields_are_found():
 def test_too_few_times_to_withhold_some_are_told():
     few = truth()[["ssh", "sst"]].isel(time=slice(4))
     with pytest.warns(UserWarning, match="4 times are too few to withhold some"):
-        fit(few, "oi")
+        fit(few, **PLAIN)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fit(few, "oi", withheld=truth().isel(time=slice(5, 7)))
-        fit(truth()[["ssh", "sst"]].isel(time=slice(5)), "oi")
+        fit(few, "oi")
+        fit(few, **PLAIN, withheld=truth().isel(time=slice(5, 7)))
+        fit(truth()[["ssh", "sst"]].isel(time=slice(5)), **PLAIN)
+
+
+def test_the_last_times_are_withheld_and_some_before_are_not_used():
+    """Of 12: maps between those that are learnt from would show nothing that is not learnt."""
+    data = samples([truth()], [], KEYS, smooth=None, background=False)
+    np.testing.assert_array_equal(data.train.picks[0], np.arange(9))
+    np.testing.assert_array_equal(data.check.picks[0], [10, 11])
+    every = samples([truth()], [], KEYS, smooth=None, background=False, withhold=False)
+    np.testing.assert_array_equal(every.train.picks[0], np.arange(12))
 
 
 def test_one_time_will_do():
-    with pytest.warns(UserWarning, match="too few"):
-        made = fit(truth()[["sst"]].isel(time=[0]), "oi")
+    made = fit(truth()[["sst"]].isel(time=[0]), "oi")
     assert told(made, "growth") == [None]
     assert np.isfinite(draw(made, seen()[1]).sst).all()
 

@@ -34,7 +34,7 @@ SCHEDULE = Schedule(
     warmup=100,
     batch=16,
     ema=0.999,
-    check_every=200,
+    check_every=100,
     patience=1000,
     optimizer="muon",
 )
@@ -99,7 +99,8 @@ def fit(
     pairs : int
         Of a regression: windows that are observed, to train on.
     withheld : Dataset, or several, optional
-        What training is scored on; by default blocks of time of `hires`, then not trained on.
+        What training is scored on; by default the last fifth of the times of `hires`, which then
+        are not trained on, nor a tenth before. (Interpolation is not scored.)
     checkpoint : path, optional
         File from which a fit that was killed goes on, to the same weights.
     progress : bool, optional
@@ -154,7 +155,7 @@ def fit(
         fields,
         smooth=float(smooth) if rest else None,
         background=background,
-        seed=int(seed),
+        withhold=kind != "oi",
     )
     config: dict[str, Any] = {
         "fields": data.told,

@@ -4,8 +4,8 @@ A network that has not learnt enough is right on average and yet too smooth in t
 takes for noise at one level is gone at the next, where it finds a calmer field and takes more.
 So fields of the training are given noise and led back, told of all of it or of a share
 (`xocean_ml.networks.edm.Denoiser`), and for each field the share is kept with which its spectrum
-is nearest to what it was, at wavelengths of 4 to 16 cells. Of the Gaussian that is nearest to the
-fields it is 1.
+is near what it was, at wavelengths of 4 to 16 cells. Of the Gaussian that is nearest to the fields
+it is 1, and where it makes no difference.
 
 Other remedies for the same: more noise than the level at each step (Karras et al. 2022), the level
 that fits the field's own variance (Li et al. 2023, time-shift sampler).
@@ -28,10 +28,10 @@ from xocean_ml.solvers.diffusion import levels, sample
 __all__ = ["shares_of"]
 
 SHARES = (1.0, 0.98, 0.96, 0.94, 0.92, 0.9, 0.88, 0.86)
-"""That are tried, until with one of them each field's spectrum is near enough."""
+"""That are tried, one after the other, of each field as long as it helps."""
 
-ENOUGH = 0.05
-"""Of the logarithm of power. A sea level is hardly rougher for being told less: it is told more."""
+GAIN = 0.02
+"""How much nearer, in the logarithm of power, a spectrum comes where it helps."""
 
 BEGIN = 2.0
 """Level of noise, in standard deviations of a field, that leaves large eddies to be seen."""
@@ -65,23 +65,25 @@ def shares_of(
     wanted = _rough(tiles[0], tiles[1])
 
     def miss(share: float) -> torch.Tensor:
-        """How far spectra are from what they were, (fields,): mean squares of logarithms."""
+        """How far spectra are from what they were, (fields,): roots of mean squared logarithms."""
         denoiser.shares = [share] * len(wanted)
         made = torch.cat([_led_back(denoiser, *part) for part in parts])
         ratio = (_rough(made, tiles[1]) / wanted).log().square()
-        return torch.where(wanted > 0, ratio, 0.0).mean(dim=1)
+        return torch.where(wanted > 0, ratio, 0.0).mean(dim=1).sqrt()
 
-    before, tried = denoiser.shares, torch.empty(0, len(wanted))
+    before, tried = denoiser.shares, [torch.full((len(wanted),), torch.inf)]
+    found = torch.zeros(len(wanted), dtype=torch.long)
+    still = torch.ones(len(wanted), dtype=torch.bool)
     try:
-        for share in SHARES:
-            tried = torch.cat([tried, miss(share)[None]])
-            enough = tried < ENOUGH**2
-            if bool(enough.any(dim=0).all()):
+        for number, share in enumerate(SHARES):
+            tried.append(miss(share))
+            still &= tried[-2] - tried[-1] > GAIN
+            found[still] = number
+            if not bool(still.any()):
                 break
     finally:
         denoiser.shares = before
-    chosen = torch.where(enough.any(dim=0), enough.int().argmax(dim=0), tried.argmin(dim=0))
-    return [SHARES[number] for number in chosen.tolist()]
+    return [SHARES[number] for number in found.tolist()]
 
 
 @torch.no_grad()
@@ -98,8 +100,12 @@ def _led_back(
 
 
 def _rough(fields: torch.Tensor, sea: torch.Tensor) -> torch.Tensor:
-    """Power of the waves of each band, (fields, bands), of windows of the sea that fade out."""
-    power = waves(faded(fields * sea)).square().mean(dim=0)
+    """Squares of mean amplitudes of the waves of each band, (fields, bands).
+
+    Of windows of the sea that fade out. Of means of power one lively tile would tell all.
+    """
+    power = waves(faded(fields * sea)).square()
     y, x = (torch.arange(n) / n for n in power.shape[-2:])
-    octave = 2 * (torch.log2(torch.hypot(y[:, None], x)) + 1)
-    return torch.stack([power[:, (octave.ceil() == -n)].sum(dim=1) for n in range(BANDS)], dim=1)
+    octave = (2 * torch.log2(torch.hypot(y[:, None], x)) + 2).ceil()
+    bands = [power[..., octave == -n].sum(dim=-1) for n in range(BANDS)]
+    return torch.stack(bands, dim=-1).sqrt().mean(dim=0).square()

@@ -13,12 +13,15 @@ from xocean_ml.errors import ValuesError, warn
 from xocean_ml.generative.background import about, tensors_of
 from xocean_ml.generative.reading import Read, read
 from xocean_ml.generative.windows import normed
-from xocean_ml.training import withheld_blocks
 
 __all__ = ["Part", "Samples", "samples"]
 
-WITHHELD = 0.2
-"""Share of the times that is withheld."""
+WITHHELD, GAP = 0.2, 0.1
+"""Share of the times that is withheld, the last; and before these that is not used at all.
+
+Maps of neighbouring days are nearly the same: withheld between those that are learnt from, they
+would call a network good that has learnt the record by heart.
+"""
 
 FEWEST = 5
 """Times of which some can be withheld."""
@@ -77,26 +80,26 @@ def samples(
     *,
     smooth: float | None,
     background: bool,
-    seed: int,
+    withhold: bool = True,
 ) -> Samples:
     """Read, split and normalise.
 
     Parameters
     ----------
     given, withheld : sequence of Dataset
-        To train on; and to judge by, else blocks of times of the former.
+        To train on; and to judge by.
     fields
         As of `xocean_ml.generative.fit.fit`.
     smooth : float or None
         As of `xocean_ml.generative.reading.read`.
     background : bool
         Whether departures from the mean of each cell are learnt.
-    seed : int
-        Of the blocks.
+    withhold : bool
+        Whether the last times are withheld to judge by, where nothing else is given for that.
     """
     seen = _read(given, fields, smooth, ())
     held = _read(withheld, fields, smooth, seen[0].fields)
-    splits = [_split(each, seed, not held) for each in seen]
+    splits = [_split(each, withhold and not held) for each in seen]
     train, check = ([split[k] for split in splits] for k in (0, 1))
     told, kept = _told(seen, train), {}
     if background:
@@ -125,7 +128,7 @@ def _read(
     return made
 
 
-def _split(data: Read, seed: int, withhold: bool) -> tuple[np.ndarray, np.ndarray]:
+def _split(data: Read, withhold: bool) -> tuple[np.ndarray, np.ndarray]:
     """Maps to train on and maps withheld: never of the same time."""
     many = int(data.times.max()) + 1
     if not withhold or many < FEWEST:
@@ -135,9 +138,9 @@ def _split(data: Read, seed: int, withhold: bool) -> tuple[np.ndarray, np.ndarra
                 f"on. Give withheld=, or {FEWEST} times or more"
             )
         return np.arange(len(data.times)), np.arange(len(data.times))
-    block = max(1, many // 12)
-    split = withheld_blocks(many, WITHHELD, block, seed, guard=int(block > 2))
-    return np.flatnonzero(split.train[data.times]), np.flatnonzero(split.withheld[data.times])
+    held = many - max(1, round(WITHHELD * many))
+    train = data.times < held - round(GAP * many)
+    return np.flatnonzero(train), np.flatnonzero(data.times >= held)
 
 
 def _told(seen: Sequence[Read], picks: Sequence[np.ndarray]) -> list[dict[str, Any]]:
