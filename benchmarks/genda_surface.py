@@ -19,7 +19,8 @@ rivals    oi: multivariate optimal interpolation with covariances at every wavel
 scores    of the mean of M members, corrected for M; fair CRPS (of an infinite ensemble); spread
           over error; energy and variogram scores; worst ratio of the members' spectrum to the
           truth's at wavelengths above 4 cells; u, v and SSS are never seen but as coarse SSS.
-          In brackets 95 % intervals by bootstrap of days
+          In brackets 95 % intervals by bootstrap of days; of spectra by bands, of worlds, each of
+          which has its own turbulence
 cost      evaluations of the network and products with its Jacobian for each member, against scores
 """
 
@@ -58,6 +59,9 @@ SYSTEMS: dict[str, dict[str, Any]] = {
     "usual": {"nadirs": 4, "cloud": 0.5, "noise": NOISE},
     "sparse": {"nadirs": 2, "cloud": 0.75, "noise": {k: 2 * v for k, v in NOISE.items()}},
 }
+BANDS = ((4, 8), (8, 16), (16, 32))
+"""Of wavelengths, cells."""
+
 WORLDS, STATES = 8, 4
 PAIRS, STEPS = 1500, 2000
 """Of a regression's training."""
@@ -196,6 +200,42 @@ def worst_spectrum(score: xr.Dataset) -> dict[str, float]:
     return made
 
 
+def power(fields: np.ndarray) -> np.ndarray:
+    """Power of fields (..., n, n) in each band: less their planes, in a window that fades out."""
+    n = fields.shape[-1]
+    y = np.linspace(-1, 1, n)
+    for shape in (np.ones((n, n)), np.tile(y[:, None], n), np.tile(y, (n, 1))):
+        part = (fields * shape).sum((-2, -1), keepdims=True) / (shape**2).sum()
+        fields = fields - part * shape
+    fade = np.cos(0.5 * np.pi * y)
+    made = np.abs(np.fft.fft2(fields * fade[:, None] * fade)) ** 2
+    k = np.hypot(np.fft.fftfreq(n)[:, None], np.fft.fftfreq(n))
+    return np.stack([made[..., (k >= 1 / far) & (k < 1 / near)].sum(-1) for near, far in BANDS], -1)
+
+
+def show_spectra(members: xr.Dataset, truth: xr.Dataset, worlds: np.ndarray) -> None:
+    """Power of members over the truth's, with 95 % intervals by bootstrap of worlds."""
+    random = np.random.default_rng(0)
+    names = [f"{near} to {far} cells" for near, far in BANDS]
+    print(f"power over the truth's (of a usual world) {', '.join(names)}")
+    for name in FIELDS:
+        order = ("realization", "time", "latitude", "longitude")
+        made = power(members[name].transpose(*order).values).mean(axis=0)
+        real = power(truth[name].transpose(*order[1:]).values)
+        each = np.array(
+            [[a[worlds == w].mean(axis=0) for a in (made, real)] for w in np.unique(worlds)]
+        )
+        drawn = each[random.integers(0, len(each), (4000, len(each)))].mean(axis=1)
+        ratio = each[:, 0].mean(axis=0) / each[:, 1].mean(axis=0)
+        usual = np.exp(np.log(each[:, 0] / each[:, 1]).mean(axis=0))
+        ends = np.quantile(drawn[:, 0] / drawn[:, 1], [0.025, 0.975], axis=0)
+        told = zip(ratio, *ends, usual, strict=True)
+        print(
+            f"{name:10} "
+            + "   ".join(f"{r:.2f} ({low:.2f} to {high:.2f}; {u:.2f})" for r, low, high, u in told)
+        )
+
+
 def show(scores: Mapping[str, xr.Dataset]) -> None:
     """A table, a row for each field and model."""
     print(
@@ -240,6 +280,8 @@ def compare(asked: argparse.Namespace) -> None:
             members.to_netcdf(asked.keep / f"{asked.family}_{asked.system}_{name}.nc")
     print(f"{len(truths)} days of {asked.family}, system {asked.system}, {asked.members} members")
     show(scores)
+    if "diffusion" in models:
+        show_spectra(members, truth, asked.every * np.arange(len(truths)) // STATES)
 
 
 def cost(asked: argparse.Namespace) -> None:
