@@ -201,8 +201,11 @@ def worst_spectrum(score: xr.Dataset) -> dict[str, float]:
 
 
 def power(fields: np.ndarray) -> np.ndarray:
-    """Power of fields (..., n, n) in each band: less their planes, in a window that fades out."""
-    n = fields.shape[-1]
+    """Power of fields (..., n, n) in each band: less their planes, in a window that fades out.
+
+    Land counts as zero, for members and the truth alike.
+    """
+    fields, n = np.nan_to_num(fields), fields.shape[-1]
     y = np.linspace(-1, 1, n)
     for shape in (np.ones((n, n)), np.tile(y[:, None], n), np.tile(y, (n, 1))):
         part = (fields * shape).sum((-2, -1), keepdims=True) / (shape**2).sum()
