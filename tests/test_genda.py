@@ -404,8 +404,7 @@ def test_old_observations_tell_less():
 
 def test_of_a_single_time_growth_is_told():
     one = truth().isel(time=[0])
-    with pytest.warns(UserWarning, match="too few"):
-        lone = fit(one, "oi", fields=[SSH, SST])
+    lone = fit(one, "oi", fields=[SSH, SST])
     with pytest.warns(UserWarning, match="trained on single times"):
         draw(lone, tracks(like()), error=0.02, window="10D")
     with warnings.catch_warnings():
